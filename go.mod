@@ -1,0 +1,3 @@
+module berries
+
+go 1.26

@@ -1,0 +1,135 @@
+package profiles
+
+import (
+	"net/netip"
+)
+
+// Role is what a node is for.
+type Role string
+
+// The roles a node can have.
+const (
+	Storage  Role = "storage"  // a brick of the volume, and Apache serving it
+	Remote   Role = "remote"   // geo-replication target in another house, behind dynamic DNS
+	Balancer Role = "balancer" // Apache mod_proxy_balancer in front of all the others
+)
+
+// Cluster is a validated profile: every default filled in, every secret and
+// key file read, every mistake already reported. Load makes it; nothing else
+// should.
+type Cluster struct {
+	Name     string // RFC 1123 label
+	Base     Base
+	Suite    string // Debian suite of the base: "trixie" or "bookworm"
+	TimeZone string // IANA name, such as "Europe/Berlin"
+	Locale   string // such as "en_GB.UTF-8"
+	Keyboard Keyboard
+	User     User
+	WiFi     *WiFi // nil: no wireless network
+	Volume   Volume
+	RootSize int64 // bytes of the root partition
+	// BrickSize is the size in bytes that the brick partition grows to on the
+	// card; 0 means the rest of the card.
+	BrickSize int64
+	DDNS      *DDNS // nil: no dynamic DNS
+	Nodes     []Node
+}
+
+// Base names the Raspberry Pi OS image that every node image is made from.
+// Exactly one of Name, URL and File is set.
+type Base struct {
+	Name   string // name in the official catalogue
+	URL    string // http or https
+	File   string // absolute path; relative ones in the profile start at the profile's folder
+	SHA256 string // 64 lower-case hex digits of the file as named (compressed or not); "" means not pinned
+}
+
+// Keyboard is the console's keyboard, in the words of keyboard(5).
+type Keyboard struct {
+	Layout  string // such as "gb"
+	Model   string // such as "pc105"
+	Variant string // may be empty
+}
+
+// User is the one person who may log in.
+type User struct {
+	Name         string
+	PasswordHash Secret   // crypt(5) string; empty means the password is locked
+	SSHKeys      []string // authorized_keys lines
+}
+
+// WiFi is the wireless network that every node on the LAN joins.
+type WiFi struct {
+	Country string // ISO 3166 alpha-2, upper case
+	SSID    string
+	PSK     Secret // empty means an open network
+}
+
+// Volume is the replicated GlusterFS volume.
+type Volume struct {
+	Name    string
+	Brick   string // directory on the node that holds the brick, such as "/export/brick"
+	WebRoot string // where the volume is mounted and served from, such as "/mnt/www"
+}
+
+// DDNS is the dynamic DNS account that ddclient keeps up to date.
+type DDNS struct {
+	Protocol string // ddclient's name, such as "dyndns2"
+	Server   string // such as "dyndns.strato.com/nic/update"
+	Login    string
+	Password Secret
+	Host     string // the name that is kept pointing at the node
+}
+
+// Node is one machine of the cluster.
+type Node struct {
+	Name    string // RFC 1123 label, becomes the host name
+	Role    Role
+	Address Address
+	WebPort int
+	SSHPort int
+	// Host is the name or address under which other sites reach this node.
+	// Empty for nodes on the LAN.
+	Host string
+	// ServerName and ServerAliases are the balancer's public names.
+	ServerName    string
+	ServerAliases []string
+}
+
+// Address is how a node gets its IP address: by DHCP when CIDR is invalid
+// (the zero value), else fixed.
+type Address struct {
+	CIDR    netip.Prefix // host address with prefix length, such as 192.168.2.5/24
+	Gateway netip.Addr
+	DNS     []netip.Addr
+}
+
+// DHCP tells whether the address comes from the network.
+func (a Address) DHCP() bool { return !a.CIDR.IsValid() }
+
+// Secret is a value that must not be printed. Its fmt and JSON forms are
+// "[secret]" (or "" when empty); only Reveal gives the value.
+type Secret struct{ value string }
+
+// NewSecret wraps value.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// Reveal returns the value, for writing it where it belongs.
+func (s Secret) Reveal() string { return s.value }
+
+// IsZero tells whether there is no secret.
+func (s Secret) IsZero() bool { return s.value == "" }
+
+// String hides the value.
+func (s Secret) String() string {
+	if s.value == "" {
+		return ""
+	}
+	return "[secret]"
+}
+
+// GoString hides the value from %#v too.
+func (s Secret) GoString() string { return `"` + s.String() + `"` }
+
+// MarshalText hides the value from encoding/json and yaml.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
