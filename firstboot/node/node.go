@@ -23,6 +23,7 @@ type File struct {
 	Name     string `json:"name"`      // this node's host name; identity
 	Role     string `json:"role"`      // storage, remote or balancer; decides which steps run
 	TimeZone string `json:"time_zone"` // IANA name; identity
+	Locale   string `json:"locale"`    // such as en_GB.UTF-8, generated where the base lacks it; identity
 	// Brick is nil on a node that holds no brick (the balancer).
 	Brick *Brick `json:"brick,omitempty"`
 }
