@@ -1,5 +1,10 @@
 // Package progress shows long work: a bar on a terminal, plain lines
 // elsewhere. Work reports to a Sink and knows nothing of how it is shown.
+//
+// Data flow: Bars, the Sink that shows, keeps a meter per task; the meter turns
+// bytes and the clock into a rate and the time left; a screen draws it as a
+// moving bar (mpb), or lines prints it now and then. Whatever else is printed
+// meanwhile has to go through Bars as well, which keeps it apart from the bars.
 package progress
 
 // Sink is told of long work. Its methods may be called from many goroutines.
