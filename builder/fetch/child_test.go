@@ -71,7 +71,7 @@ func child(t *testing.T, do childTask, env ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(append(os.Environ(), childEnv+"="+string(b)), env...)
+	cmd.Env = append(append(os.Environ(), childEnv+"="+string(b), "GORACE=atexit_sleep_ms=0"), env...)
 	return cmd
 }
 

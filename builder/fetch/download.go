@@ -25,12 +25,11 @@ type download struct {
 	known   version  // what the cache holds, to ask "only if changed"; may be empty
 	version version  // what the bytes in file are of
 
-	have      int64     // bytes in file, all of them in sum
-	sum       hash.Hash // SHA-256 of them
-	resumed   bool      // they did not all come from one answer
-	unchanged bool      // the server says that known is still right
-	task      progress.Task
-	shown     int64 // bytes that task was told of
+	have      int64         // bytes in file, all of them in sum
+	sum       hash.Hash     // SHA-256 of them
+	resumed   bool          // they did not all come from one answer
+	unchanged bool          // the server says that known is still right
+	task      progress.Task // nil until bytes are to come
 }
 
 // run downloads until the file is whole and right, or cannot be had.
@@ -70,6 +69,7 @@ func (d *download) load() error {
 
 // restart forgets the bytes that are there.
 func (d *download) restart() error {
+	d.endTask()
 	d.have, d.resumed, d.version = 0, false, version{}
 	d.sum.Reset()
 	if _, err := d.file.Seek(0, io.SeekStart); err != nil {
@@ -211,11 +211,9 @@ func (d *download) expect(total int64) error {
 	if err := d.tooLong(total); err != nil {
 		return err
 	}
-	if d.task == nil {
-		d.task = d.c.start(d.Label, total)
+	if d.task == nil { // of the bytes to come, so that the rate is the network's
+		d.task = d.c.start(d.Label, max(total-d.have, 0))
 	}
-	d.task.Add(d.have - d.shown)
-	d.shown = d.have
 	return d.c.room(total - d.have)
 }
 
@@ -256,7 +254,6 @@ func (d *download) append(b []byte) error {
 	n, err := d.file.Write(b)
 	d.sum.Write(b[:n])
 	d.have += int64(n)
-	d.shown += int64(n)
 	d.task.Add(int64(n))
 	return d.c.roomError(err)
 }
@@ -288,10 +285,15 @@ func (d *download) digest() string { return hex.EncodeToString(d.sum.Sum(nil)) }
 // close ends what the download shows and leaves no empty .part file behind.
 // The lock is still held.
 func (d *download) close() {
-	if d.task != nil {
-		d.task.Done()
-	}
+	d.endTask()
 	if d.have == 0 && isAt(d.file, d.file.Name()) {
 		remove(d.file.Name(), d.file.Name()+".json")
+	}
+}
+
+func (d *download) endTask() {
+	if d.task != nil {
+		d.task.Done()
+		d.task = nil
 	}
 }

@@ -149,7 +149,7 @@ func TestGet(t *testing.T) {
 		"the wrong file":                    {good.ServeHTTP, digest([]byte("other")), 0, "what the server sent has SHA-256 " + want + ", not " + digest([]byte("other")), []string{"-"}},
 		"a size that is announced wrong":    {good.ServeHTTP, want, 299_999, "it is 300000 bytes long there, not 299999", []string{"-"}},
 		"not a checksum":                    {good.ServeHTTP, "cafe", 0, `"cafe" is not a SHA-256: want 64 hex digits`, nil},
-		"more than the disk holds":          {unannounced, want, 1 << 60, "MB free; make room there, or move the cache to another disk", nil},
+		"more than the disk holds":          {unannounced, want, 1 << 60, " free; make room there, or move the cache to another disk", nil},
 		"more than was asked for":           {unannounced, want, 100_000, "it is longer than the 100000 bytes expected", nil},
 	}
 	for name, tt := range tests {

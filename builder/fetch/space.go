@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"berries/builder/progress"
 )
 
 // room refuses to begin what needs more bytes than are free where the cache
@@ -19,7 +21,7 @@ func (c *Client) room(need int64) error {
 		return nil
 	}
 	return fmt.Errorf("it needs %s and the disk of %s has %s free; make room there, or move the cache to another disk",
-		megabytes(need), c.Cache, megabytes(free))
+		progress.Bytes(need), c.Cache, progress.Bytes(free))
 }
 
 // roomError explains a write that failed because nothing more fits. Any other
@@ -30,5 +32,3 @@ func (c *Client) roomError(err error) error {
 	}
 	return err
 }
-
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
