@@ -11,7 +11,7 @@ import (
 
 // The programs whose presence in the base decides how its network is set up.
 const (
-	networkManager = "/usr/sbin/NetworkManager"
+	NetworkManager = "/usr/sbin/NetworkManager"
 	ifup           = "/usr/sbin/ifup"
 )
 
@@ -50,15 +50,15 @@ func settings(c *profiles.Cluster, n profiles.Node) []File {
 		text("/etc/timezone", c.TimeZone+"\n"),
 		{Path: "/etc/localtime", Link: "/usr/share/zoneinfo/" + c.TimeZone},
 		// trixie keeps the locale in locale.conf and makes the old name a link.
-		{Path: "/etc/locale.conf", Mode: 0o644, Data: Data(locale), If: "/etc/locale.conf"},
-		{Path: "/etc/default/locale", Mode: 0o644, Data: Data(locale), Unless: "/etc/locale.conf"},
+		{Path: "/etc/locale.conf", Mode: 0o644, Data: []byte(locale), If: "/etc/locale.conf"},
+		{Path: "/etc/default/locale", Mode: 0o644, Data: []byte(locale), Unless: "/etc/locale.conf"},
 		text("/etc/default/keyboard", keyboard),
 	}
 }
 
 // text is a world-readable file of root's.
 func text(path, content string) File {
-	return File{Path: path, Mode: 0o644, Data: Data(content)}
+	return File{Path: path, Mode: 0o644, Data: []byte(content)}
 }
 
 // network sets up the wire, and the wireless network of nodes that join it, in
@@ -79,8 +79,8 @@ func network(c *profiles.Cluster, n profiles.Node) ([]File, error) {
 		}
 		list = append(list, wifi, File{
 			// Raspberry Pi OS Lite ships with the radio switched off here.
-			Path: "/var/lib/NetworkManager/NetworkManager.state", Mode: 0o644, If: networkManager,
-			Data: Data("[main]\nNetworkingEnabled=true\nWirelessEnabled=true\nWWANEnabled=true\n"),
+			Path: "/var/lib/NetworkManager/NetworkManager.state", Mode: 0o644, If: NetworkManager,
+			Data: []byte("[main]\nNetworkingEnabled=true\nWirelessEnabled=true\nWWANEnabled=true\n"),
 		})
 	}
 	ethernet, err := connection(c, n, "ethernet", wired)
@@ -92,7 +92,7 @@ func network(c *profiles.Cluster, n profiles.Node) ([]File, error) {
 		return nil, err
 	}
 	return append(list, ethernet, File{
-		Path: "/etc/network/interfaces.d/berry", Mode: 0o644, Data: interfaces, If: ifup, Unless: networkManager,
+		Path: "/etc/network/interfaces.d/berry", Mode: 0o644, Data: interfaces, If: ifup, Unless: NetworkManager,
 	}), nil
 }
 
@@ -108,7 +108,7 @@ func connection(c *profiles.Cluster, n profiles.Node, kind string, static *profi
 	})
 	return File{
 		Path: "/etc/NetworkManager/system-connections/berry-" + kind + ".nmconnection",
-		Mode: 0o600, Data: content, If: networkManager, Secret: wifi != nil,
+		Mode: 0o600, Data: content, If: NetworkManager, Secret: wifi != nil,
 	}, err
 }
 

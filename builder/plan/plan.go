@@ -12,7 +12,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"path"
 
 	"berries/firstboot/node"
@@ -80,8 +79,8 @@ type Brick struct {
 
 // Cmdline is how the kernel's command line changes.
 type Cmdline struct {
-	Drop []string `json:"drop"` // words to remove
-	Set  []string `json:"set"`  // key=value words to set or add; root= comes from the signature
+	Drop []string `json:"drop"`          // words to remove
+	Set  []string `json:"set,omitempty"` // key=value words to set or add; root= comes from the signature
 }
 
 // User is the account with UserID.
@@ -89,28 +88,6 @@ type User struct {
 	Name         string          `json:"name"`
 	PasswordHash profiles.Secret `json:"password_hash"`
 }
-
-// File is a file, directory or symbolic link of the root filesystem.
-type File struct {
-	Path string      `json:"path"`
-	Mode fs.FileMode `json:"mode"`
-	Dir  bool        `json:"dir,omitempty"`
-	UID  int         `json:"uid"`
-	GID  int         `json:"gid"`
-	Data Data        `json:"data"`
-	Link string      `json:"link,omitempty"` // target, when it is a symbolic link
-	// If and Unless limit the file to bases that have, or lack, a path.
-	If     string `json:"if,omitempty"`
-	Unless string `json:"unless,omitempty"`
-	// Secret files are listed but their content and its digest are not shown.
-	Secret bool `json:"secret,omitempty"`
-}
-
-// Data is a file's content; it prints as its size.
-type Data []byte
-
-// MarshalText shows how much there is, not what.
-func (d Data) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%d bytes", len(d)), nil }
 
 // New decides. The error is a fault of this program (a template that does not
 // render), not of the profile.
