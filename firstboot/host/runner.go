@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -82,13 +84,14 @@ type Exec struct {
 	Log func(line string)
 }
 
-// waitDelay is how long a cancelled command may take to die before its pipes
-// are closed under it.
+// waitDelay is how long a cancelled command may take to end by itself before it
+// is killed and its pipes are closed.
 const waitDelay = 5 * time.Second
 
 // Run implements Runner.
 func (x Exec) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	c := exec.CommandContext(ctx, cmd.Name, cmd.Args...)
+	c.Cancel = func() error { return stop(c.Process) }
 	c.WaitDelay = waitDelay
 	c.Dir, c.Stdin = cmd.Dir, cmd.Stdin
 	env := x.Env
@@ -101,7 +104,7 @@ func (x Exec) Run(ctx context.Context, cmd Cmd) (Result, error) {
 	began := time.Now()
 	err := c.Run()
 	res := Result{stdout.Bytes(), stderr.Bytes()}
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
@@ -115,6 +118,15 @@ func (x Exec) Run(ctx context.Context, cmd Cmd) (Result, error) {
 		x.Log(fmt.Sprintf("%s [%s, %.1fs]", cmd, end, time.Since(began).Seconds()))
 	}
 	return res, err
+}
+
+// stop asks a process to end, so that one that writes a disk can leave it whole.
+// Where there are no signals it is killed.
+func stop(p *os.Process) error {
+	if err := p.Signal(syscall.SIGTERM); err == nil || errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return p.Kill()
 }
 
 // tail gives the last few lines that a failed command printed.
