@@ -52,3 +52,19 @@ func gaps(merged []Range, size int64) []Range {
 	}
 	return out
 }
+
+// overlap returns what lies in both of two lists of merged ranges.
+func overlap(a, b []Range) []Range {
+	var out []Range
+	for len(a) > 0 && len(b) > 0 {
+		if r := (Range{max(a[0].Start, b[0].Start), min(a[0].End, b[0].End)}); r.Len() > 0 {
+			out = append(out, r)
+		}
+		if a[0].End < b[0].End {
+			a = a[1:]
+		} else {
+			b = b[1:]
+		}
+	}
+	return out
+}
