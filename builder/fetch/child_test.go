@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"berries/firstboot/host"
 )
 
 // childEnv carries a childTask to a process of its own: what concerns a whole
@@ -24,7 +26,8 @@ const childEnv = "FETCH_TEST_CHILD"
 type childTask struct {
 	Cache   string
 	Request Request
-	MaxFile uint64 // bytes that a file may grow to, as if the disk were full then; 0: any number
+	Source  *Source // instead of the Request
+	MaxFile uint64  // bytes that a file may grow to, as if the disk were full then; 0: any number
 }
 
 func TestMain(m *testing.M) {
@@ -56,7 +59,12 @@ func runChild(task string) int {
 
 func (do childTask) run() (string, error) {
 	c := &Client{Cache: do.Cache}
-	return c.Get(context.Background(), do.Request)
+	if do.Source == nil {
+		return c.Get(context.Background(), do.Request)
+	}
+	c.Runner = host.Exec{}
+	base, err := c.Base(context.Background(), *do.Source)
+	return base.Path, err
 }
 
 // child prepares this test binary to do that, with env added to its environment.
@@ -71,7 +79,7 @@ func child(t *testing.T, do childTask, env ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(append(os.Environ(), childEnv+"="+string(b), "GORACE=atexit_sleep_ms=0"), env...)
+	cmd.Env = append(append(os.Environ(), childEnv+"="+string(b), "GORACE=atexit_sleep_ms=0", "TMPDIR="+t.TempDir()), env...)
 	return cmd
 }
 

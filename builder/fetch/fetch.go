@@ -47,6 +47,8 @@ type Client struct {
 	// Log gets one line when something is not as usual but the work goes on,
 	// such as a catalogue that could only be had from the cache. May be nil.
 	Log func(line string)
+	// CatalogueURL is the catalogue to use instead of OfficialCatalogue.
+	CatalogueURL string
 	// Backoff is the pause before the second attempt, doubled before each later
 	// one. 0 means one second.
 	Backoff time.Duration
@@ -90,7 +92,7 @@ func (c *Client) Get(ctx context.Context, r Request) (string, error) {
 type wanted struct {
 	Request
 	max    int64 // refuse more bytes than this; 0 means any number
-	secure bool  // refuse to be redirected to plain http
+	secure bool  // refuse to be led to plain http
 	once   bool  // one attempt only
 }
 
@@ -135,8 +137,8 @@ func (c *Client) start(label string, total int64) progress.Task {
 	return c.Progress.Start(label, total)
 }
 
-// http is the client that does the requests. A secure one is not led from
-// https to plain http.
+// http is the client that does the requests. A secure one is not led to
+// plain http.
 func (c *Client) http(secure bool) *http.Client {
 	c.once.Do(func() {
 		if c.own = c.HTTP; c.own == nil {
@@ -150,7 +152,7 @@ func (c *Client) http(secure bool) *http.Client {
 	}
 	strict := *c.own
 	strict.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		if req.URL.Scheme != "https" {
+		if !vouched(req.URL.String()) {
 			return errPlainRedirect
 		}
 		if c.own.CheckRedirect != nil {

@@ -149,7 +149,7 @@ func TestGet(t *testing.T) {
 		"the wrong file":                    {good.ServeHTTP, digest([]byte("other")), 0, "what the server sent has SHA-256 " + want + ", not " + digest([]byte("other")), []string{"-"}},
 		"a size that is announced wrong":    {good.ServeHTTP, want, 299_999, "it is 300000 bytes long there, not 299999", []string{"-"}},
 		"not a checksum":                    {good.ServeHTTP, "cafe", 0, `"cafe" is not a SHA-256: want 64 hex digits`, nil},
-		"more than the disk holds":          {unannounced, want, 1 << 60, " free; make room there, or move the cache to another disk", nil},
+		"more than the disk holds":          {unannounced, want, 1 << 60, " free; make room there, or take another folder with --cache", nil},
 		"more than was asked for":           {unannounced, want, 100_000, "it is longer than the 100000 bytes expected", nil},
 	}
 	for name, tt := range tests {
@@ -304,6 +304,11 @@ func TestGetResumesWhatAnInterruptedRunLeft(t *testing.T) {
 	}
 }
 
+// startFunc gives a sinkFunc for each task.
+type startFunc func() sinkFunc
+
+func (f startFunc) Start(label string, total int64) progress.Task { return f().Start(label, total) }
+
 // sinkFunc is called with the bytes done so far, after each change.
 type sinkFunc func(done int64)
 
@@ -453,8 +458,10 @@ func TestGetFollowsRedirects(t *testing.T) {
 	checkErr(t, err, "")
 	checkFile(t, path, o.body)
 
-	_, err = c.get(t.Context(), wanted{Request: Request{URL: safe.URL}, secure: true})
-	checkErr(t, err, "it leads to plain http")
+	away := httptest.NewTLSServer(http.RedirectHandler("http://packages.example/", http.StatusFound))
+	defer away.Close()
+	_, err = newClient(t, away).latest(t.Context(), wanted{Request: Request{URL: away.URL}})
+	checkErr(t, err, "it leads to plain http, where anyone on the way could change the file")
 }
 
 func TestGetThroughAProxy(t *testing.T) {
@@ -473,7 +480,7 @@ func TestGetOnAFullDisk(t *testing.T) {
 	defer srv.Close()
 	do := childTask{Cache: t.TempDir(), Request: Request{URL: srv.URL, SHA256: digest(o.body)}, MaxFile: 80_000}
 	_, err := output(child(t, do))
-	checkErr(t, err, "the disk of "+do.Cache+" is full; make room there, or move the cache to another disk")
+	checkErr(t, err, "the disk of "+do.Cache+" is full; make room there, or take another folder with --cache")
 
 	do.MaxFile = 0 // room was made
 	path, err := output(child(t, do))

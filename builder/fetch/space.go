@@ -6,21 +6,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"berries/builder/disk"
 	"berries/builder/progress"
 )
 
 // room refuses to begin what needs more bytes than are free where the cache
 // lies. It promises nothing: others write to the same disk.
 func (c *Client) room(need int64) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(c.Cache, &fs); err != nil {
-		return fmt.Errorf("cannot tell how much room %s has: %w", c.Cache, err)
+	free, err := disk.FreeBytes(c.Cache)
+	if err != nil {
+		return err
 	}
-	free := int64(fs.Bavail) * int64(fs.Bsize)
 	if need <= free {
 		return nil
 	}
-	return fmt.Errorf("it needs %s and the disk of %s has %s free; make room there, or move the cache to another disk",
+	return fmt.Errorf("it needs %s and the disk of %s has %s free; make room there, or take another folder with --cache",
 		progress.Bytes(need), c.Cache, progress.Bytes(free))
 }
 
@@ -28,7 +28,7 @@ func (c *Client) room(need int64) error {
 // error is returned as it is.
 func (c *Client) roomError(err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG) {
-		return fmt.Errorf("the disk of %s is full; make room there, or move the cache to another disk: %w", c.Cache, err)
+		return fmt.Errorf("the disk of %s is full; make room there, or take another folder with --cache: %w", c.Cache, err)
 	}
 	return err
 }
