@@ -38,10 +38,10 @@ type Cluster struct {
 // Base names the Raspberry Pi OS image that every node image is made from.
 // Exactly one of Name, URL and File is set.
 type Base struct {
-	Name   string // name in the official catalogue
-	URL    string // http or https
-	File   string // absolute path; relative ones in the profile start at the profile's folder
-	SHA256 string // 64 lower-case hex digits of the file as named (compressed or not); "" means not pinned
+	Name   string `json:"name,omitempty"`   // name in the official catalogue
+	URL    string `json:"url,omitempty"`    // http or https
+	File   string `json:"file,omitempty"`   // absolute path; relative ones in the profile start at the profile's folder
+	SHA256 string `json:"sha256,omitempty"` // 64 lower-case hex digits of the file as named (compressed or not); "" means not pinned
 }
 
 // Keyboard is the console's keyboard, in the words of keyboard(5).
@@ -106,30 +106,3 @@ type Address struct {
 
 // DHCP tells whether the address comes from the network.
 func (a Address) DHCP() bool { return !a.CIDR.IsValid() }
-
-// Secret is a value that must not be printed. Its fmt and JSON forms are
-// "[secret]" (or "" when empty); only Reveal gives the value.
-type Secret struct{ value string }
-
-// NewSecret wraps value.
-func NewSecret(value string) Secret { return Secret{value} }
-
-// Reveal returns the value, for writing it where it belongs.
-func (s Secret) Reveal() string { return s.value }
-
-// IsZero tells whether there is no secret.
-func (s Secret) IsZero() bool { return s.value == "" }
-
-// String hides the value.
-func (s Secret) String() string {
-	if s.value == "" {
-		return ""
-	}
-	return "[secret]"
-}
-
-// GoString hides the value from %#v too.
-func (s Secret) GoString() string { return `"` + s.String() + `"` }
-
-// MarshalText hides the value from encoding/json and yaml.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
