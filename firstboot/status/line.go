@@ -1,0 +1,81 @@
+package status
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// prefix begins every line; what comes before it on a console (the journal's
+// "berry-firstboot[312]: ", a kernel's time stamp) is not ours.
+const prefix = "berry-firstboot: "
+
+// Line is one line on the console: how a step ended, or that every step holds.
+//
+//	berry-firstboot: step 1/2 identity: done (0.1s)
+//	berry-firstboot: step 2/2 card: already done (0.0s)
+//	berry-firstboot: step 2/2 card: failed: no partition is labelled berry-brick
+//	berry-firstboot: ready
+type Line struct {
+	Ready  bool // the last of the lines above; the other fields are empty
+	Number int  // of the step, from 1
+	Total  int  // how many steps this node has
+	Step   Step
+}
+
+// String is the line without its end.
+func (l Line) String() string {
+	if l.Ready {
+		return prefix + "ready"
+	}
+	head := fmt.Sprintf("%sstep %d/%d %s: %s", prefix, l.Number, l.Total, l.Step.Name, l.Step.State)
+	if l.Step.State == Failed {
+		return head + ": " + l.Step.Error
+	}
+	return fmt.Sprintf("%s (%.1fs)", head, l.Step.Seconds)
+}
+
+// ParseLine is the inverse of String. The line may have anything before our
+// prefix and white space at its end, as a console has; ok is false for a line
+// that is none of ours.
+func ParseLine(line string) (l Line, ok bool) {
+	_, text, found := strings.Cut(line, prefix)
+	text = strings.TrimRight(text, " \t\r\n")
+	if !found || text == "ready" {
+		return Line{Ready: found}, found
+	}
+	text, isStep := strings.CutPrefix(text, "step ")
+	place, text, _ := strings.Cut(text, " ")
+	number, total, _ := strings.Cut(place, "/")
+	l.Number, l.Total = atoi(number), atoi(total)
+	l.Step.Name, text, ok = strings.Cut(text, ": ")
+	if !isStep || !ok || l.Number < 1 || l.Number > l.Total || l.Step.Name == "" {
+		return Line{}, false
+	}
+	if reason, failed := strings.CutPrefix(text, string(Failed)+":"); failed {
+		l.Step.State, l.Step.Error = Failed, strings.TrimPrefix(reason, " ")
+		return l, true
+	}
+	return ended(l, text)
+}
+
+// ended reads "done (0.1s)".
+func ended(l Line, text string) (Line, bool) {
+	state, took, _ := strings.Cut(text, " (")
+	took, whole := strings.CutSuffix(took, "s)")
+	seconds, err := strconv.ParseFloat(took, 64)
+	if !whole || err != nil || !(seconds >= 0) || State(state) != Done && State(state) != AlreadyDone {
+		return Line{}, false
+	}
+	l.Step.State, l.Step.Seconds = State(state), seconds
+	return l, true
+}
+
+// atoi is 0 for what is no number.
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0
+	}
+	return n
+}
