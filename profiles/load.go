@@ -60,7 +60,7 @@ func readProfile(path string) ([]byte, error) {
 
 // load is Load for a file whose bytes are at hand.
 func load(path string, data []byte, env Env) (*Cluster, error) {
-	in := &reading{file: path, dir: filepath.Dir(path), env: env, bad: map[string]bool{}}
+	in := &reading{file: path, dir: filepath.Dir(path), env: env, bad: map[string]bool{}, told: map[Mistake]bool{}}
 	cluster := in.cluster(data)
 	if len(in.report) > 0 {
 		in.report.sort()

@@ -157,6 +157,10 @@ func (m *mapping) below(key, part string) *mapping {
 	return m.in.mapping(m.entries[key].value, m.place(key), part)
 }
 
+// maxList is more entries than any list of a cluster has. It keeps a few
+// kilobytes of YAML aliases from becoming millions of nodes.
+const maxList = 100
+
 // list reads the list at key.
 func (m *mapping) list(key string) []item {
 	if !m.has(key) {
@@ -165,6 +169,10 @@ func (m *mapping) list(key string) []item {
 	n := m.entries[key].value
 	if n.Kind != yaml.SequenceNode {
 		m.refuse(key, wrongType("a list", kind(n)))
+		return nil
+	}
+	if len(n.Content) > maxList {
+		m.refuse(key, longList)
 		return nil
 	}
 	items := make([]item, len(n.Content))

@@ -55,6 +55,7 @@ var (
 	keyNotText   = problem{"a key has to be a word", "put quotes around it, or delete it"}
 	noValue      = problem{"has no value", "give it one, or delete it"}
 	severalLines = problem{"has to be a single line of text", "write it in one line, without control characters"}
+	longList     = problem{fmt.Sprintf("the list has more than %d entries", maxList), "delete some"}
 	emptyList    = problem{"the list is empty", "add an entry, or delete the key"}
 )
 

@@ -1,7 +1,6 @@
 package profiles
 
 import (
-	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -13,7 +12,8 @@ type reading struct {
 	dir    string // relative paths in the profile start here
 	env    Env
 	report Report
-	bad    map[string]bool // the paths that have a mistake
+	bad    map[string]bool  // the paths that have a mistake
+	told   map[Mistake]bool // the mistakes in the report, without their paths
 }
 
 // place is where a mistake points.
@@ -33,8 +33,10 @@ func (in *reading) add(at place, p problem) {
 	}
 	in.bad[at.path] = true
 	m := Mistake{File: in.file, Line: at.line, Col: at.col, Path: at.path, Message: p.message, Hint: p.hint}
-	told := func(other Mistake) bool { other.Path = m.Path; return other == m }
-	if !slices.ContainsFunc(in.report, told) {
+	anywhere := m
+	anywhere.Path = ""
+	if !in.told[anywhere] {
+		in.told[anywhere] = true
 		in.report = append(in.report, m)
 	}
 }

@@ -75,7 +75,7 @@ func decode(data []byte) ([]*yaml.Node, error) {
 
 // maxLinesBack bounds the search of locateSyntax, which parses the file once
 // for each line that it goes back.
-const maxLinesBack = 300
+const maxLinesBack = 2000
 
 // locateSyntax finds the line that a syntax error starts at. The line numbers
 // of yaml.v3 cannot be used: they are missing for the first line, one off for
