@@ -23,16 +23,21 @@ func (c *Client) content(sum string) string {
 
 // byURL is the common stem of what the cache knows about a URL.
 func (c *Client) byURL(url string) string {
-	sum := sha256.Sum256([]byte(url))
-	key := hex.EncodeToString(sum[:])
+	key := urlKey(url)
 	return filepath.Join(c.Cache, "url", key[:2], key)
+}
+
+// urlKey stands for a URL, which may hold a password, where anyone may read.
+func urlKey(url string) string {
+	sum := sha256.Sum256([]byte(url))
+	return hex.EncodeToString(sum[:])
 }
 
 // version is what a server says about which version of a file it has, and
 // which content that was. It is kept beside a .part file, to resume only what
 // has not changed since, and for every URL that is fetched without a checksum.
 type version struct {
-	URL          string `json:"url"`
+	Key          string `json:"key"` // urlKey of what it is a version of
 	ETag         string `json:"etag,omitempty"`
 	LastModified string `json:"last_modified,omitempty"`
 	SHA256       string `json:"sha256,omitempty"` // of the whole file; "" for a .part
@@ -135,6 +140,19 @@ func remove(paths ...string) error {
 		}
 	}
 	return nil
+}
+
+// seal gives a whole and synced .part file its final name, and makes it
+// read-only after that: a .part that could not be written to would be in the
+// way of the next run.
+func seal(part *os.File, final string) error {
+	if err := os.Rename(part.Name(), final); err != nil {
+		return err
+	}
+	if err := part.Chmod(0o444); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(final))
 }
 
 // syncDir makes a rename in dir survive a power cut.

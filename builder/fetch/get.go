@@ -61,7 +61,7 @@ func (c *Client) revalidate(ctx context.Context, w wanted) (string, error) {
 func (c *Client) known(url string) (version, bool) {
 	var v version
 	readJSON(c.byURL(url)+".json", &v)
-	ok := v.URL == url && isSHA256(v.SHA256) && holds(c.content(v.SHA256), 0)
+	ok := v.Key == urlKey(url) && isSHA256(v.SHA256) && holds(c.content(v.SHA256), 0)
 	return v, ok
 }
 
@@ -72,17 +72,11 @@ func (d *download) finish() (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	if err := d.file.Chmod(0o444); err != nil {
-		return "", err
-	}
 	if err := d.file.Sync(); err != nil {
 		return "", d.c.roomError(err)
 	}
 	if err := remove(d.file.Name() + ".json"); err != nil {
 		return "", err
 	}
-	if err := os.Rename(d.file.Name(), final); err != nil {
-		return "", err
-	}
-	return final, syncDir(dir)
+	return final, seal(d.file, final)
 }

@@ -237,6 +237,7 @@ func TestGetAsksNobodyForWhatIsPinnedAndCached(t *testing.T) {
 		path, err := c.Get(t.Context(), Request{URL: srv.URL, SHA256: digest(o.body)})
 		checkErr(t, err, "")
 		checkFile(t, path, o.body)
+		checkMode(t, path)
 	}
 	if len(o.asked) != 1 {
 		t.Errorf("got %d requests, want 1", len(o.asked))
@@ -489,6 +490,40 @@ func TestGetOnAFullDisk(t *testing.T) {
 	checkTidy(t, do.Cache)
 	if diff := cmp.Diff([]string{"-", "bytes=80000-"}, o.asked); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestGetKeepsThePasswordInAURLToItself(t *testing.T) {
+	o := &origin{body: noise(1000), etag: `"v1"`}
+	asked := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "secret" {
+			t.Errorf("got password %q, want secret", password)
+		}
+		if asked++; asked == 1 {
+			o.ServeHTTP(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer srv.Close()
+	c := newClient(t, srv)
+	req := Request{URL: strings.Replace(srv.URL, "//", "//me:secret@", 1) + "/InRelease"}
+	_, err := c.Get(t.Context(), req)
+	checkErr(t, err, "")
+	_, err = c.Get(t.Context(), req)
+	checkErr(t, err, "//me:xxxxx@")
+	if strings.Contains(err.Error(), "secret") {
+		t.Errorf("the error tells the password: %v", err)
+	}
+	for _, f := range files(t, c.Cache) {
+		b, err := os.ReadFile(filepath.Join(c.Cache, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte("secret")) || strings.Contains(f, "secret") {
+			t.Errorf("%s tells the password: %s", f, b)
+		}
 	}
 }
 

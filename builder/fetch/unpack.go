@@ -75,27 +75,34 @@ func (c *Client) unpack(ctx context.Context, file string, a asked) (Base, error)
 	if base, ok, err := c.unpacked(a); ok || err != nil { // by whoever held the lock
 		return base, errors.Join(err, remove(part.Name()))
 	}
-	if err := c.unpackInto(ctx, part, file, kind, a); err != nil {
-		return Base{}, fmt.Errorf("cannot unpack %s: %w", a.base.Origin, errors.Join(err, remove(part.Name())))
+	got, err := c.unpackInto(ctx, part, file, kind, a)
+	if err != nil {
+		return Base{}, a.unpackError(errors.Join(err, remove(part.Name())))
 	}
-	base, _, err := c.unpacked(a)
-	return base, err
+	return a.result(final, got.SHA256)
+}
+
+func (a asked) unpackError(err error) error {
+	if errors.As(err, new(corrupt)) {
+		return fmt.Errorf("cannot unpack %s: it is damaged, download it again: %w", a.base.Origin, err)
+	}
+	return fmt.Errorf("cannot unpack %s: %w", a.base.Origin, err)
 }
 
 func (a asked) label() string { return "unpack " + fileName(a.base.Origin) }
 
 // unpackInto fills the locked part file with the image packed in file, and
 // gives it its final name when it is found good.
-func (c *Client) unpackInto(ctx context.Context, part *os.File, file string, kind format, a asked) error {
+func (c *Client) unpackInto(ctx context.Context, part *os.File, file string, kind format, a asked) (about, error) {
 	if err := c.room(a.imageSize); err != nil {
-		return err
+		return about{}, err
 	}
 	if err := part.Truncate(0); err != nil { // what a killed process left
-		return err
+		return about{}, err
 	}
 	packed, err := c.open(ctx, file, kind, a.label())
 	if err != nil {
-		return err
+		return about{}, err
 	}
 	defer packed.Close()
 	limit := a.imageSize
@@ -104,12 +111,12 @@ func (c *Client) unpackInto(ctx context.Context, part *os.File, file string, kin
 	}
 	got, err := pourSparse(ctx, part, packed, limit)
 	if err != nil {
-		return c.roomError(err)
+		return about{}, c.roomError(err)
 	}
 	if err := a.check(part.Name(), got); err != nil {
-		return err
+		return about{}, err
 	}
-	return c.keep(part, c.image(a.SHA256), got)
+	return got, c.keep(part, c.image(a.SHA256), got)
 }
 
 // pourSparse writes src to an empty file, leaving out runs of zeros.
@@ -143,17 +150,11 @@ func (a asked) check(path string, got about) error {
 // keep gives a whole image its final name. What is known of it comes first, so
 // that an image in its place is always known.
 func (c *Client) keep(part *os.File, final string, got about) error {
-	if err := part.Chmod(0o444); err != nil {
-		return err
-	}
 	if err := part.Sync(); err != nil {
 		return c.roomError(err)
 	}
 	if err := writeJSON(final+".json", got); err != nil {
 		return c.roomError(err)
 	}
-	if err := os.Rename(part.Name(), final); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(final))
+	return seal(part, final)
 }
