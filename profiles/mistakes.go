@@ -180,7 +180,7 @@ func variableNotSet(name string) problem {
 }
 
 func readableByOthers(path string, mode fs.FileMode) problem {
-	return problem{fmt.Sprintf("other users may read %s (mode %04o)", path, mode.Perm()), "chmod 600 " + path}
+	return problem{fmt.Sprintf("%s is open to other users (mode %04o)", path, mode.Perm()), "chmod 600 " + path}
 }
 
 // The console.

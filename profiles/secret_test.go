@@ -56,8 +56,8 @@ func TestSecretFiles(t *testing.T) {
 		{"the line end is dropped", "correct horse\n", 0o600, "correct horse", ""},
 		{"of Windows too", "correct horse\r\n", 0o600, "correct horse", ""},
 		{"spaces are kept", " correct horse ", 0o400, " correct horse ", ""},
-		{"the group may not read it", "correct horse", 0o640, "", "other users may read FILE (mode 0640)"},
-		{"others may not write it", "correct horse", 0o602, "", "other users may read FILE (mode 0602)"},
+		{"the group may not read it", "correct horse", 0o640, "", "FILE is open to other users (mode 0640)"},
+		{"others may not write it", "correct horse", 0o602, "", "FILE is open to other users (mode 0602)"},
 		{"not a whole disk", strings.Repeat("x", maxKeyFile+1), 0o600, "", "FILE is larger than 64 KiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
