@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,16 +55,23 @@ func readJSON[T any](path string, v *T) {
 	}
 }
 
-// writeJSON replaces a file of the cache.
+// writeJSON replaces a file of the cache. The caller holds the lock that
+// belongs to it, so the new file has a fixed name, and one that a killed process
+// left is written over.
 func writeJSON(path string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	f, err := os.Create(path + ".new")
+	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, append(b, '\n'), 0o644)
+	_, err = f.Write(append(b, '\n'))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, remove(f.Name()))
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // holds tells whether path is a regular file, of that size unless size is 0.

@@ -48,13 +48,12 @@ func (c *Client) revalidate(ctx context.Context, w wanted) (string, error) {
 	if d.unchanged {
 		return c.content(d.known.SHA256), remove(f.Name(), f.Name()+".json")
 	}
-	path, err := d.finish()
-	if err != nil {
-		return "", err
-	}
 	v := d.version
-	v.SHA256 = filepath.Base(path)
-	return path, writeJSON(stem+".json", v)
+	v.SHA256 = d.digest()
+	if err := writeJSON(stem+".json", v); err != nil {
+		return "", c.roomError(err)
+	}
+	return d.finish() // last, as the lock ends with it
 }
 
 // known is the version of a URL's file that the cache holds, if it holds one.

@@ -42,24 +42,44 @@ func stampOf(path string) (stamp, error) {
 func (c *Client) sumOf(ctx context.Context, path string) (string, error) {
 	key := sha256.Sum256([]byte(path))
 	record := filepath.Join(c.Cache, "files", hex.EncodeToString(key[:])+".json")
+	if sum := knownSum(record, path); sum != "" {
+		return sum, nil
+	}
+	part, err := c.lock(ctx, record+".part", checksumLabel(path))
+	if err != nil {
+		return "", err
+	}
+	defer part.Close()
+	defer os.Remove(part.Name())
+	if sum := knownSum(record, path); sum != "" { // by whoever held the lock
+		return sum, nil
+	}
+	before, err := stampOf(path)
+	if err != nil {
+		return "", err
+	}
+	sum, err := c.read(ctx, path, before.Size)
+	if err != nil {
+		return "", err
+	}
+	if after, err := stampOf(path); err != nil || after != before {
+		return "", errors.New("it changed while it was read; wait until it is complete")
+	}
+	return sum, writeJSON(record, summed{before, sum})
+}
+
+// knownSum is the checksum on record, if the file is still the one it is of.
+func knownSum(record, path string) string {
 	var known summed
 	readJSON(record, &known)
 	now, err := stampOf(path)
-	if err != nil {
-		return "", err
+	if err != nil || known.stamp != now || !isSHA256(known.SHA256) {
+		return ""
 	}
-	if known.stamp == now && isSHA256(known.SHA256) {
-		return known.SHA256, nil
-	}
-	sum, err := c.read(ctx, path, now.Size)
-	if err != nil {
-		return "", err
-	}
-	if then, err := stampOf(path); err != nil || then != now {
-		return "", errors.New("it changed while it was read; wait until it is complete")
-	}
-	return sum, writeJSON(record, summed{now, sum})
+	return known.SHA256
 }
+
+func checksumLabel(path string) string { return "checksum " + filepath.Base(path) }
 
 // read returns the SHA-256 of a file.
 func (c *Client) read(ctx context.Context, path string, size int64) (string, error) {
@@ -68,7 +88,7 @@ func (c *Client) read(ctx context.Context, path string, size int64) (string, err
 		return "", err
 	}
 	defer f.Close()
-	task := c.start("checksum "+filepath.Base(path), size)
+	task := c.start(checksumLabel(path), size)
 	defer task.Done()
 	sum, _, err := pour(ctx, io.Discard, counted{f, task}, math.MaxInt64)
 	return sum, err
