@@ -13,8 +13,8 @@ var (
 	// The tz database's own rule for names: letters, digits and -_+ between
 	// slashes.
 	zoneShape = regexp.MustCompile(`^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$`)
-	// glibc's names, in UTF-8 only: language, territory, codeset, modifier.
-	localeShape = regexp.MustCompile(`^[A-Za-z]+(_[A-Z]+)?\.UTF-8(@[a-z]+)?$`)
+	// glibc's names in the one codeset that we generate: language and territory.
+	localeShape = regexp.MustCompile(`^([a-z]{2,3}_[A-Z]{2}|C)\.UTF-8$`)
 	// What fits into ext4's 16 bytes and needs no quoting in fstab.
 	brickLabelShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,15}$`)
 	// Paths that need no quoting in fstab.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -24,15 +25,24 @@ type Line struct {
 }
 
 // String is the line without its end.
-func (l Line) String() string {
+func (l Line) String() string { return prefix + l.Text() }
+
+// Text is the line without the program's name. A step that has not ended gets no
+// line on the console; its Text says what it does.
+func (l Line) Text() string {
 	if l.Ready {
-		return prefix + "ready"
+		return "ready"
 	}
-	head := fmt.Sprintf("%sstep %d/%d %s: %s", prefix, l.Number, l.Total, l.Step.Name, l.Step.State)
-	if l.Step.State == Failed {
-		return head + ": " + l.Step.Error
+	head := fmt.Sprintf("step %d/%d %s: ", l.Number, l.Total, l.Step.Name)
+	switch l.Step.State {
+	case Failed:
+		return head + string(Failed) + ": " + l.Step.Error
+	case Done, AlreadyDone:
+		return fmt.Sprintf("%s%s (%.1fs)", head, l.Step.State, l.Step.Seconds)
+	case Running:
+		return head + cmp.Or(l.Step.Doing, string(Running))
 	}
-	return fmt.Sprintf("%s (%.1fs)", head, l.Step.Seconds)
+	return head + string(l.Step.State)
 }
 
 // ParseLine is the inverse of String. The line may have anything before our

@@ -36,6 +36,19 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestTextOfAStepThatHasNotEnded(t *testing.T) {
+	for want, step := range map[string]Step{
+		"step 2/2 card: waiting":                {State: Waiting},
+		"step 2/2 card: running":                {State: Running},
+		"step 2/2 card: growing the filesystem": {State: Running, Doing: "growing the filesystem"},
+	} {
+		step.Name = "card"
+		if got := (Line{Number: 2, Total: 2, Step: step}).Text(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestLinesThatAreNotOurs(t *testing.T) {
 	for _, text := range []string{
 		"",

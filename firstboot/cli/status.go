@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"berries/firstboot/status"
+)
+
+// status shows the status file: to people in the words of the console, with
+// --json as it is written.
+func (env Env) status(args []string) int {
+	asJSON := len(args) == 1 && args[0] == "--json"
+	if len(args) > 0 && !asJSON {
+		return env.misused(fmt.Sprintf("unexpected argument %q", args[0]))
+	}
+	s, err := status.Read(env.Host.Files)
+	if err == nil && s.Starts == 0 {
+		err = errors.New("it has not run on this machine yet; type: systemctl status berry-firstboot")
+	}
+	if err != nil {
+		env.complain(err)
+		return failed
+	}
+	if asJSON {
+		env.showJSON(s)
+	} else {
+		env.show(s)
+	}
+	if s.Ready {
+		return ok
+	}
+	return failed
+}
+
+func (env Env) showJSON(s status.Status) {
+	enc := json.NewEncoder(env.Stdout)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(s); err != nil {
+		env.complain(err)
+	}
+}
+
+func (env Env) show(s status.Status) {
+	fmt.Fprintf(env.Stdout, "%s, %s node of %s, start %d\n", s.Node, s.Role, s.Cluster, s.Starts)
+	for i, step := range s.Steps {
+		line := status.Line{Number: i + 1, Total: len(s.Steps), Step: step}
+		fmt.Fprintln(env.Stdout, line.Text())
+	}
+	if s.Ready {
+		fmt.Fprintln(env.Stdout, status.Line{Ready: true}.Text())
+	}
+}
