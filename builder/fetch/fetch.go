@@ -42,7 +42,7 @@ type Client struct {
 	// Progress is told of downloads and unpacking. Nil shows nothing.
 	Progress progress.Sink
 	// Runner runs xz. Nil means that xz files are unpacked in Go, which takes
-	// three to five times as long.
+	// two to five times as long.
 	Runner host.Runner
 	// Log gets one line when something is not as usual but the work goes on,
 	// such as a catalogue that could only be had from the cache. May be nil.
