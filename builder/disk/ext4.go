@@ -39,11 +39,11 @@ var errNotExt4 = errors.New("it holds no ext4 filesystem")
 
 // OpenExt4 opens the ext4 filesystem of partition p. Everything written gets
 // the time at, in whole seconds after 1970 and before 2038 (what e2fsprogs
-// takes on every machine). The error is a *Refusal when the filesystem is not
-// one that can be edited safely.
+// takes on every machine); the zero time will do for reading. The error is a
+// *Refusal when the filesystem is not one that can be edited safely.
 func (t *Tools) OpenExt4(image string, p Partition, at time.Time) (*Ext4, error) {
 	e := &Ext4{tools: t, image: image, part: p, time: at}
-	if s := at.Unix(); s <= 0 || s >= 1<<31 {
+	if s := at.Unix(); !at.IsZero() && (s <= 0 || s >= 1<<31) {
 		return nil, fmt.Errorf("cannot edit an ext4 filesystem with the time %s: it must lie between 1970 and 2038", at.Format(time.DateOnly))
 	}
 	if err := e.reload(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Superblock is what an ext4 filesystem says about itself.
@@ -15,8 +16,9 @@ type Superblock struct {
 	BlockSize  int64 // bytes
 	Blocks     int64
 	FreeBlocks int64
-	InodeSize  int64    // bytes
-	Features   []string // by the names that dumpe2fs prints
+	InodeSize  int64     // bytes
+	Features   []string  // by the names that dumpe2fs prints
+	Written    time.Time // of the last change
 
 	dirty       string // why it is not clean; "" when it is
 	unsupported []string
@@ -87,6 +89,7 @@ func readSuperblock(f io.ReaderAt, start int64) (Superblock, error) {
 		Blocks:     int64(le.Uint32(b[4:])),
 		FreeBlocks: int64(le.Uint32(b[12:])),
 		InodeSize:  int64(le.Uint16(b[88:])),
+		Written:    time.Unix(int64(le.Uint32(b[48:])), 0),
 	}
 	s.readFeatures(le.Uint32(b[92:]), le.Uint32(b[96:]), le.Uint32(b[100:]))
 	if s.Has("64bit") {

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"berries/builder/disk/disktest"
+)
+
+// TestMain lets this test binary be berry itself: scripts and the kill test run it
+// as a program of its own. What it lays into images as berry-firstboot is a
+// stand-in, since the real one is made by the Makefile.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"berry": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		os.Exit(Main(ctx, Env{
+			Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+			Firstboot: func(arch string) ([]byte, error) { return []byte("berry-firstboot for " + arch + "\n"), nil },
+		}))
+	}})
+}
+
+// Each script is a transcript of what a person types and sees.
+func TestScripts(t *testing.T) {
+	base := disktest.New(t, disktest.Options{})
+	catalogue := httptest.NewServer(http.FileServer(http.Dir("testdata")))
+	defer catalogue.Close()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("BASE", base)
+			env.Setenv("CATALOGUE", catalogue.URL)
+			env.Setenv("REPO", root)
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
+	})
+}
