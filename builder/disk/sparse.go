@@ -145,3 +145,38 @@ func FreeBytes(dir string) (int64, error) {
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
+
+// Extract copies partition p of an image into a new file dst, for programs that
+// take a filesystem only as a file of its own. Holes stay holes.
+func Extract(ctx context.Context, dst, image string, p Partition) error {
+	if err := extract(ctx, dst, image, p); err != nil {
+		return fmt.Errorf("cannot copy partition %d of %s to %s: %w", p.Number, image, dst, err)
+	}
+	return nil
+}
+
+func extract(ctx context.Context, dst, image string, p Partition) (err error) {
+	from, err := os.Open(image)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.OpenFile(dst, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if err := to.Truncate(p.Size); err != nil {
+		return err
+	}
+	data, err := dataRanges(from, p.End())
+	if err != nil {
+		return err
+	}
+	for _, r := range overlap(data, []Range{{p.Start, p.End()}}) {
+		if err := copyRange(ctx, to, r.Start-p.Start, from, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

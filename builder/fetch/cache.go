@@ -83,12 +83,12 @@ func holds(path string, size int64) bool {
 // lockPause is the time between two looks at a lock that someone else holds.
 const lockPause = 100 * time.Millisecond
 
-// lock opens the file at path, making it where needed, and locks it against
+// Lock opens the file at path, making it where needed, and locks it against
 // every other process and goroutine until it is closed. Its holder may rename
 // or remove it: whoever waited then sees that the locked file is not the one at
 // path any more, and locks that one instead. Label says in progress what is
 // waited for.
-func (c *Client) lock(ctx context.Context, path, label string) (*os.File, error) {
+func (c *Client) Lock(ctx context.Context, path, label string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}

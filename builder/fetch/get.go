@@ -12,7 +12,7 @@ func (c *Client) pinned(ctx context.Context, w wanted) (string, error) {
 	if holds(final, w.Size) {
 		return final, nil
 	}
-	f, err := c.lock(ctx, final+".part", w.Label)
+	f, err := c.Lock(ctx, final+".part", w.Label)
 	if err != nil {
 		return "", err
 	}
@@ -32,7 +32,7 @@ func (c *Client) pinned(ctx context.Context, w wanted) (string, error) {
 // it unless it is what the cache has.
 func (c *Client) revalidate(ctx context.Context, w wanted) (string, error) {
 	stem := c.byURL(w.URL)
-	f, err := c.lock(ctx, stem+".part", w.Label)
+	f, err := c.Lock(ctx, stem+".part", w.Label)
 	if err != nil {
 		return "", err
 	}

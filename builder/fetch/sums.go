@@ -45,7 +45,7 @@ func (c *Client) sumOf(ctx context.Context, path string) (string, error) {
 	if sum := knownSum(record, path); sum != "" {
 		return sum, nil
 	}
-	part, err := c.lock(ctx, record+".part", checksumLabel(path))
+	part, err := c.Lock(ctx, record+".part", checksumLabel(path))
 	if err != nil {
 		return "", err
 	}

@@ -67,7 +67,7 @@ func (c *Client) unpack(ctx context.Context, file string, a asked) (Base, error)
 		return base, err
 	}
 	final := c.image(a.SHA256)
-	part, err := c.lock(ctx, final+".part", a.label())
+	part, err := c.Lock(ctx, final+".part", a.label())
 	if err != nil {
 		return Base{}, err
 	}

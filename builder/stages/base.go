@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -67,15 +66,7 @@ func source(b profiles.Base) fetch.Source {
 
 // inspect reads all that the stages need to know of the base.
 func (b *base) inspect(ctx context.Context, tools *disk.Tools, p *plan.Plan) error {
-	info, err := os.Stat(b.Path)
-	if err != nil {
-		return err
-	}
-	b.size = info.Size()
-	if b.allocated, err = disk.AllocatedBytes(b.Path); err != nil {
-		return err
-	}
-	if b.table, err = disk.ReadTable(b.Path); err != nil {
+	if err := b.measure(); err != nil {
 		return err
 	}
 	if err := piLayout(b.table, p.RootSize); err != nil {
@@ -90,6 +81,20 @@ func (b *base) inspect(ctx context.Context, tools *disk.Tools, p *plan.Plan) err
 	}
 	b.time = root.Superblock().Written
 	return b.read(ctx, root, p)
+}
+
+// measure reads size and table of the file at b.Path.
+func (b *base) measure() error {
+	info, err := os.Stat(b.Path)
+	if err != nil {
+		return err
+	}
+	b.size = info.Size()
+	if b.allocated, err = disk.AllocatedBytes(b.Path); err != nil {
+		return err
+	}
+	b.table, err = disk.ReadTable(b.Path)
+	return err
 }
 
 // piLayout refuses a table that is not that of a Raspberry Pi OS image.
@@ -219,10 +224,7 @@ func dpkgArch(status []byte) string {
 	return ""
 }
 
-// copyBase makes the image: the base's bytes, and room for p2 and p3.
+// copyBase makes the image, a copy of the grown base.
 func copyBase(ctx context.Context, img *image) error {
-	if err := disk.Copy(ctx, img.path, img.base.Path, img.task); err != nil {
-		return err
-	}
-	return os.Chmod(img.path, fs.FileMode(0o600)) // it will hold private keys
+	return disk.Copy(ctx, img.path, img.base.Path, img.task)
 }

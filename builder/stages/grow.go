@@ -7,10 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"berries/builder/disk"
-	"berries/builder/plan"
 )
 
 // grow replaces the base by one whose root partition and filesystem have the
@@ -22,11 +20,11 @@ func (b *base) grow(ctx context.Context, o Options, tools *disk.Tools, rootSize 
 		return fmt.Errorf("cannot make the cache: %w", err)
 	}
 	name := filepath.Join(dir, fmt.Sprintf("%s-%dMiB-%d.img", b.SHA256[:16], rootSize>>20, o.Epoch.Unix()))
-	unlock, err := lock(ctx, name+".lock")
+	lock, err := o.Fetch.Lock(ctx, name+".lock", "")
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Close()
 	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 		err = b.makeGrown(ctx, o, tools, rootSize, name)
 		if err != nil {

@@ -99,6 +99,9 @@ func Build(ctx context.Context, o Options, p *plan.Plan) ([]Result, error) {
 	if o.Epoch.IsZero() {
 		o.Epoch = b.time
 	}
+	if err := b.grow(ctx, o, tools, p.RootSize); err != nil {
+		return nil, err
+	}
 	unlock, err := prepareOut(o, p, b)
 	if err != nil {
 		return nil, err
