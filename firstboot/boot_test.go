@@ -6,10 +6,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -100,21 +102,108 @@ func untilEnd(m *umltest.Machine) []status.Line {
 	})
 }
 
-func step(i int, name string, s status.State) status.Line {
-	return status.Line{Number: i, Total: 2, Step: status.Step{Name: name, State: s}}
+// wantLines compares one run with the states of its two steps.
+func wantLines(t *testing.T, m *umltest.Machine, identity, card status.State) {
+	t.Helper()
+	want := []status.Line{
+		{Number: 1, Total: 2, Step: status.Step{Name: "identity", State: identity}},
+		{Number: 2, Total: 2, Step: status.Step{Name: "card", State: card}},
+		{Ready: true},
+	}
+	if diff := cmp.Diff(want, untilEnd(m)); diff != "" {
+		t.Errorf("the console (-want +got):\n%s", diff)
+	}
 }
 
-var ready = status.Line{Ready: true}
+// wantCard judges a card whose machine was ready and has lost its power.
+func wantCard(t *testing.T, c *umltest.Card, brickMiB int64) *umltest.Contents {
+	t.Helper()
+	in := c.Contents()
+	want := []umltest.Partition{
+		{Start: 8 * mib, Size: 8 * mib, Type: "c"},
+		{Start: 16 * mib, Size: 96 * mib, Type: "83"},
+		{Start: 112 * mib, Size: brickMiB * mib, Type: "83"},
+	}
+	if diff := cmp.Diff(want, c.Partitions()); diff != "" {
+		t.Errorf("partition table (-want +got):\n%s", diff)
+	}
+	if got := in.BrickSize(); got > brickMiB*mib || got <= (brickMiB-8)*mib {
+		t.Errorf("the brick's filesystem has %d sectors of %d", got, brickMiB*mib)
+	}
+	if got := in.BrickStat("/brick"); !strings.Contains(got, "Type: directory Mode: 0755") || !strings.Contains(got, "User: 0 Group: 0") {
+		t.Errorf("brick directory: %s", got)
+	}
+	var s status.Status
+	if err := json.Unmarshal([]byte(in.Read(status.Path)), &s); err != nil || !s.Ready {
+		t.Errorf("status file: %+v, %v", s, err)
+	}
+	return in
+}
+
+// mib is a MiB in sectors; rest is what the brick has of the card, in MiB.
+const (
+	mib  = 2048
+	rest = cardSize - 112
+)
+
+// probe is a service that speaks when systemd has been told that ours is ready.
+var probe = map[string]umltest.File{
+	"/etc/systemd/system/multi-user.target.wants/probe.service": {Content: "-> /etc/systemd/system/probe.service"},
+	"/etc/systemd/system/probe.service": {Content: `[Unit]
+Requires=berry-firstboot.service
+After=berry-firstboot.service
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'echo "probe: $(systemctl is-active berry-firstboot), $(systemctl show -P StatusText berry-firstboot), $(hostname), $(date +%%Z)"'
+StandardOutput=journal+console
+`},
+	// As it is on a freshly flashed card: systemd takes this for a first boot.
+	"/etc/machine-id": {Content: "uninitialized\n"},
+}
 
 func TestAFirstBootAndTheNext(t *testing.T) {
-	c := card(t, cluster01, nil)
+	c := card(t, cluster01, probe)
 	m := c.Boot("")
-	want := []status.Line{step(1, "identity", status.Done), step(2, "card", status.Done), ready}
-	if diff := cmp.Diff(want, untilEnd(m)); diff != "" {
-		t.Errorf("first boot (-want +got):\n%s", diff)
-	}
-	for _, l := range m.Seen() {
-		t.Log(l)
+	wantLines(t, m, status.Done, status.Done)
+	if said, want := m.UntilSays("probe: "), "probe: active, ready, cluster01, CE"; !strings.Contains(said, want) {
+		t.Errorf("after it: %q, want %q", said, want)
 	}
 	m.Cut()
+	in := wantCard(t, c, rest)
+	for name, want := range map[string]string{
+		"/etc/hostname":       "cluster01\n",
+		"/etc/hosts":          "127.0.0.1\tlocalhost\n127.0.1.1\tcluster01\n",
+		"/etc/timezone":       "Europe/Berlin\n",
+		"/etc/default/locale": "LANG=en_GB.UTF-8\n",
+		"/etc/locale.gen":     "en_GB.UTF-8 UTF-8\n",
+	} {
+		if got := in.Read(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	m = c.Boot("")
+	wantLines(t, m, status.AlreadyDone, status.AlreadyDone)
+	m.Cut()
+	wantCard(t, c, rest)
+}
+
+// plain is a node whose locale need not be generated, which takes longest.
+func plain() node.File {
+	f := cluster01
+	f.Locale = "C.UTF-8"
+	brick := *f.Brick
+	f.Brick = &brick
+	return f
+}
+
+func TestABrickOfAFixedSizeThatIsNotMounted(t *testing.T) {
+	f := plain()
+	f.Brick.Size = 200 << 20
+	c := card(t, f, map[string]umltest.File{
+		"/etc/fstab": {Content: "LABEL=rootfs / ext4 defaults 0 1\nLABEL=berry-brick /export ext4 noauto 0 2\n"},
+	})
+	m := c.Boot("")
+	wantLines(t, m, status.Done, status.Done)
+	m.Cut()
+	wantCard(t, c, 200)
 }

@@ -37,8 +37,10 @@ func generated(ctx context.Context, h *host.Host, locale string) ([]difference, 
 	}}, nil
 }
 
-// generate adds the locale to the list and has the list generated. The generator
-// exits with 0 when it fails: the look afterwards tells.
+// generate adds the locale to the list and has the whole list generated, from
+// nothing: the generator does not flush what it writes, and cannot add to an
+// archive that a power cut has left half written. It exits with 0 when it fails:
+// the look afterwards tells.
 func generate(ctx context.Context, h *host.Host, locale string) error {
 	entries, err := file(h, localeGenList, func(text string) string { return withEntry(text, locale) })
 	if err != nil {
@@ -49,8 +51,10 @@ func generate(ctx context.Context, h *host.Host, locale string) error {
 			return err
 		}
 	}
-	if _, err := h.Runner.Run(ctx, host.Command("locale-gen", "--keep-existing")); err != nil {
-		return fmt.Errorf("cannot generate locale %s: %w", locale, err)
+	for _, cmd := range []host.Cmd{host.Command("locale-gen"), host.Command("sync", "--file-system", "/usr/lib/locale")} {
+		if _, err := h.Runner.Run(ctx, cmd); err != nil {
+			return fmt.Errorf("cannot generate locale %s: %w", locale, err)
+		}
 	}
 	return nil
 }

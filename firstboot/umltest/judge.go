@@ -1,8 +1,11 @@
 package umltest
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,29 +30,71 @@ func (c *Card) Partitions() []Partition {
 	return out.Table.Partitions
 }
 
-// Check has e2fsck replay the journals of the two ext4 filesystems, as the next
-// boot would, and find no fault in what is then there. The other readers of this
-// file want it done first.
-func (c *Card) Check() {
+// Contents is a copy of a card's two ext4 filesystems. The card itself stays as
+// its machine has left it.
+type Contents struct {
+	root, brick string
+	card        *Card
+}
+
+// Contents copies the filesystems, has e2fsck replay their journals, as a mount
+// would, and find no fault in what is then there.
+func (c *Card) Contents() *Contents {
 	c.t.Helper()
-	for _, fs := range []string{c.root(), c.brick()} {
-		c.tool("", "e2fsck", "-p", fs)
-		c.tool("", "e2fsck", "-fn", fs)
+	dir := filepath.Dir(c.Path)
+	out := &Contents{filepath.Join(dir, "root.img"), filepath.Join(dir, "brick.img"), c}
+	parts := c.Partitions()
+	for path, p := range map[string]Partition{out.root: parts[1], out.brick: parts[2]} {
+		if err := c.extract(p, path); err != nil {
+			c.t.Fatal(err)
+		}
+		c.tool("", "e2fsck", "-p", path)
+		c.tool("", "e2fsck", "-fn", path)
 	}
+	return out
+}
+
+// extract copies one partition into a file, leaving holes for zeros.
+func (c *Card) extract(p Partition, path string) error {
+	card, err := os.Open(c.Path)
+	if err != nil {
+		return err
+	}
+	defer card.Close()
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	block, zeros := make([]byte, 1<<20), make([]byte, 1<<20)
+	for at := int64(0); at < p.Size*512; at += int64(len(block)) {
+		n, err := card.ReadAt(block, p.Start*512+at)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if bytes.Equal(block[:n], zeros[:n]) {
+			continue
+		}
+		if _, err := out.WriteAt(block[:n], at); err != nil {
+			return err
+		}
+	}
+	return out.Truncate(p.Size * 512)
 }
 
 // BrickSize is the size of the brick's filesystem in sectors, by dumpe2fs.
-func (c *Card) BrickSize() int64 {
-	c.t.Helper()
-	head := c.tool("", "dumpe2fs", "-h", c.brick())
+func (c *Contents) BrickSize() int64 {
+	t := c.card.t
+	t.Helper()
+	head := c.card.tool("", "dumpe2fs", "-h", c.brick)
 	number := func(key string) int64 {
 		found := regexp.MustCompile(`(?m)^` + key + `: *(\d+)$`).FindStringSubmatch(head)
 		if found == nil {
-			c.t.Fatalf("dumpe2fs says no %s:\n%s", key, head)
+			t.Fatalf("dumpe2fs says no %s:\n%s", key, head)
 		}
 		n, err := strconv.ParseInt(found[1], 10, 64)
 		if err != nil {
-			c.t.Fatal(err)
+			t.Fatal(err)
 		}
 		return n
 	}
@@ -57,16 +102,14 @@ func (c *Card) BrickSize() int64 {
 }
 
 // Read returns a file of the root filesystem, by debugfs.
-func (c *Card) Read(name string) string {
-	c.t.Helper()
-	return c.tool("", "debugfs", "-R", "cat "+name, c.root())
+func (c *Contents) Read(name string) string {
+	c.card.t.Helper()
+	return c.card.tool("", "debugfs", "-R", "cat "+name, c.root)
 }
 
-// BrickStat is what debugfs says of a file of the brick's filesystem.
-func (c *Card) BrickStat(name string) string {
-	c.t.Helper()
-	return strings.Join(strings.Fields(c.tool("", "debugfs", "-R", "stat "+name, c.brick())), " ")
+// BrickStat is what debugfs says of a file of the brick's filesystem, in one
+// line.
+func (c *Contents) BrickStat(name string) string {
+	c.card.t.Helper()
+	return strings.Join(strings.Fields(c.card.tool("", "debugfs", "-R", "stat "+name, c.brick)), " ")
 }
-
-func (c *Card) root() string  { return fmt.Sprintf("%s?offset=%d", c.Path, rootStart<<20) }
-func (c *Card) brick() string { return fmt.Sprintf("%s?offset=%d", c.Path, brickStart<<20) }

@@ -2,10 +2,12 @@ package umltest
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,24 +29,19 @@ mount -t overlay -o lowerdir=/usr,upperdir=/mnt/usr,workdir=/mnt/var/lib/usr usr
 exec switch_root /mnt /usr/lib/systemd/systemd
 `
 
-// needless are units of a full Debian that would only cost time.
-var needless = []string{
-	"e2scrub_reap.service", "getty.target", "systemd-firstboot.service", "systemd-logind.service",
-	"systemd-update-utmp-runlevel.service", "systemd-networkd.service", "timers.target", "remote-fs.target",
-}
-
 // Machine is a running machine.
 type Machine struct {
 	process *exec.Cmd
-	console chan string
-	seen    []string
+	gone    chan struct{} // closed when the process has ended
+	console chan string   // its lines, until the last process lets go of it
+	seen    []string      // lines taken from it
 	t       testing.TB
 }
 
 // Boot starts a machine with the card in it, and words added to the kernel's
-// command line. More cards, if any, are further disks. The machine is cut when
+// command line. Another card, if any, is its second disk. The machine is cut when
 // the test ends.
-func (c *Card) Boot(words string, more ...*Card) *Machine {
+func (c *Card) Boot(words string, other ...*Card) *Machine {
 	c.t.Helper()
 	dir := c.t.TempDir()
 	start := filepath.Join(dir, "init")
@@ -53,33 +50,53 @@ func (c *Card) Boot(words string, more ...*Card) *Machine {
 	}
 	args := []string{
 		"mem=256M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "init=" + start,
-		"con=null", "con0=null,fd:1", "ssl=null", "uml_dir=" + dir, "umid=m", "ubd0=" + c.Path,
-		"quiet", "systemd.show_status=0", "systemd.mask=" + strings.Join(needless, " systemd.mask="),
+		"con=null", "con0=null,fd:1", "ssl=null", "uml_dir=" + dir, "umid=m",
+		"quiet", "systemd.show_status=0",
 	}
-	for i, other := range more {
-		args = append(args, "ubd"+string(rune('1'+i))+"="+other.Path)
+	for i, card := range append([]*Card{c}, other...) {
+		args = append(args, fmt.Sprintf("ubd%d=%s", i, card.Path))
 	}
-	m := &Machine{t: c.t, console: make(chan string, 1000)}
-	m.process = exec.Command("linux.uml", append(strings.Fields(strings.Join(args, " ")), strings.Fields(words)...)...)
-	// The kernel keeps its memory in a file there.
-	m.process.Env = append(os.Environ(), "TMPDIR=/dev/shm")
+	m := &Machine{t: c.t, console: make(chan string, 1000), gone: make(chan struct{})}
+	m.process = exec.Command("linux.uml", append(args, strings.Fields(words)...)...)
+	// The kernel keeps its memory in a file there, which is gone when it is.
+	m.process.Env = append(os.Environ(), "TMPDIR="+memory)
 	// It starts a process for each of its own: a cut must take them all.
 	m.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	read, write, err := os.Pipe()
-	if err != nil {
+	if err := m.start(); err != nil {
 		c.t.Fatal(err)
 	}
-	m.process.Stdout, m.process.Stderr = write, write
-	if err := m.process.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	write.Close()
-	go m.listen(read)
 	c.t.Cleanup(m.Cut)
 	return m
 }
 
-// listen passes the console on, line by line, until the machine is gone.
+// start starts the process from a thread of its own: the kernel takes the end of
+// the thread for the end of the test, and kills the machine with it.
+func (m *Machine) start() error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	m.process.Stdout, m.process.Stderr = write, write
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := m.process.Start()
+		write.Close()
+		started <- err
+		if err == nil {
+			m.process.Wait()
+		}
+		close(m.gone)
+	}()
+	if err := <-started; err != nil {
+		read.Close()
+		return err
+	}
+	go m.listen(read)
+	return nil
+}
+
+// listen passes the console on, line by line.
 func (m *Machine) listen(r io.ReadCloser) {
 	defer r.Close()
 	defer close(m.console)
@@ -116,15 +133,16 @@ func (m *Machine) UntilSays(text string) string {
 	return Until(m, text, func(line string) (string, bool) { return line, strings.Contains(line, text) })
 }
 
-// Cut pulls the plug: what the machine has not written to the card is lost.
+// Cut pulls the plug: what the machine has not written to the card is lost. When
+// it returns, nothing of the machine holds the card any more.
 func (m *Machine) Cut() {
-	if m.process.ProcessState != nil {
-		return
+	select {
+	case <-m.gone:
+	default:
+		syscall.Kill(-m.process.Process.Pid, syscall.SIGKILL)
 	}
-	syscall.Kill(-m.process.Process.Pid, syscall.SIGKILL)
-	m.process.Wait()
-	for range m.console { // until it is closed: nobody holds the card any more
+	<-m.gone
+	for line := range m.console {
+		m.seen = append(m.seen, line)
 	}
 }
-
-func (m *Machine) Seen() []string { return m.seen }
