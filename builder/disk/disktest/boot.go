@@ -29,6 +29,7 @@ func (m maker) boot() {
 			names = append(names, path)
 		}
 	}
+	m.setTime(filepath.Join(stage, "overlays"))
 	m.run("", "mcopy", append(append([]string{"-m", "-i", volume}, names...), "::")...)
 	m.run("", "mcopy", "-s", "-m", "-i", volume, filepath.Join(stage, "overlays"), "::")
 	m.run("", "mdel", append([]string{"-i", volume}, gone...)...)
@@ -79,6 +80,11 @@ func (m maker) write(path, content string) {
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		m.t.Fatal(err)
 	}
+	m.setTime(path)
+}
+
+func (m maker) setTime(path string) {
+	m.t.Helper()
 	if err := os.Chtimes(path, Made, Made); err != nil {
 		m.t.Fatal(err)
 	}
