@@ -9,10 +9,10 @@ import (
 	"berries/profiles"
 )
 
-// The programs whose presence in the base decides how its network is set up.
+// The files whose presence in the base decides how its network is set up.
 const (
-	NetworkManager = "/usr/sbin/NetworkManager"
-	ifup           = "/usr/sbin/ifup"
+	NetworkManager = "/usr/lib/systemd/system/NetworkManager.service"
+	ifupdown       = "/etc/network/interfaces"
 )
 
 // files lists what the image's root filesystem gets that needs nothing of the
@@ -92,7 +92,7 @@ func network(c *profiles.Cluster, n profiles.Node) ([]File, error) {
 		return nil, err
 	}
 	return append(list, ethernet, File{
-		Path: "/etc/network/interfaces.d/berry", Mode: 0o644, Data: interfaces, If: ifup, Unless: NetworkManager,
+		Path: "/etc/network/interfaces.d/berry", Mode: 0o644, Data: interfaces, If: ifupdown, Unless: NetworkManager,
 	}), nil
 }
 

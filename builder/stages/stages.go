@@ -131,7 +131,7 @@ func jobLimit(asked int) int {
 
 // make takes one image through all stages.
 func (img *image) make(ctx context.Context) (Result, error) {
-	defer os.Remove(img.path)                                  // gone already when it was sealed
+	defer os.Remove(img.path) // gone already when it was sealed
 	img.manifest = newManifest(img)
 	// Copied once and read once: the stages between take no time to speak of.
 	img.task = img.Progress.Start(img.Node, img.base.size+img.size())

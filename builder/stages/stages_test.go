@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func cluster(t *testing.T, base string) *profiles.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.RootSize = 512 << 20 // the profile's 4 GiB would only take time
 	return c
 }
 
@@ -91,14 +93,14 @@ func TestForeignProgramsAcceptEveryImage(t *testing.T) {
 		base disktest.Options
 		wifi bool
 	}{
-		{"trixie arm64 with cloud-init", disktest.Options{Layout: disktest.Trixie, CloudInit: true}, false},
-		{"trixie amd64 with Wi-Fi", disktest.Options{Layout: disktest.Trixie, Arch: "amd64"}, true},
-		{"bookworm armhf", disktest.Options{Layout: disktest.Bookworm, Arch: "armhf"}, false},
-		{"bookworm arm64 with ifupdown", disktest.Options{Layout: disktest.Bookworm, Network: disktest.Ifupdown}, false},
+		{"trixie arm64 with cloud-init", disktest.Options{CloudInit: true}, false},
+		{"trixie amd64 with Wi-Fi", disktest.Options{Arch: "amd64"}, true},
+		{"bookworm armhf", disktest.Options{Suite: disktest.Bookworm, Arch: "armhf"}, false},
+		{"bookworm arm64 with ifupdown", disktest.Options{Suite: disktest.Bookworm, Network: disktest.Ifupdown}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cluster := cluster(t, disktest.New(t, c.base))
-			cluster.Suite = string(c.base.Layout)
+			cluster.Suite = c.base.Suite.String()
 			cluster.User.Name = "martin" // not the base's pi: its home moves
 			if c.wifi {
 				cluster.WiFi = &profiles.WiFi{Country: "DE", SSID: "berries", PSK: profiles.NewSecret("correct horse")}
@@ -136,7 +138,7 @@ func judgeByOthers(t *testing.T, image string) {
 		}
 		f := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ' ' || r == '=' })
 		out := filepath.Join(dir, "p"+n)
-		run(t, "dd", "if="+image, "of="+out, "bs=512", "skip="+f[0], "count="+f[2], "conv=sparse", "status=none")
+		run(t, "dd", "if="+image, "of="+out, "bs=1M", "skip="+mib(t, f[0]), "count="+mib(t, f[2]), "conv=sparse", "status=none")
 		return out
 	}
 	p1, p2, p3 := cut("1"), cut("2"), cut("3")
@@ -159,6 +161,16 @@ func judgeByOthers(t *testing.T, image string) {
 	if !strings.Contains(fstab, "PARTUUID="+id+"-01 ") || !strings.Contains(fstab, "PARTUUID="+id+"-02 ") {
 		t.Errorf("%s (signature %s): fstab is\n%s", image, id, fstab)
 	}
+}
+
+// mib is a number of sectors, which must be whole MiB, in MiB.
+func mib(t *testing.T, sectors string) string {
+	t.Helper()
+	n, err := strconv.Atoi(sectors)
+	if err != nil || n%2048 != 0 {
+		t.Fatalf("%q sectors are not whole MiB", sectors)
+	}
+	return strconv.Itoa(n / 2048)
 }
 
 // run runs a program that must succeed and gives its output.
@@ -202,15 +214,20 @@ func TestWhatIsNoFitBaseIsRefusedAndNothingIsLeft(t *testing.T) {
 		edit func(*profiles.Cluster, *Options)
 		want string
 	}{
-		{"a GPT disk", disktest.Options{GPT: true}, nil, "GPT"},
-		{"three partitions", disktest.Options{Partitions: 3}, nil, "3 partitions"},
-		{"a filesystem that needs recovery", disktest.Options{NeedsRecovery: true}, nil, "recover"},
-		{"a filesystem with errors", disktest.Options{Dirty: true}, nil, "clean"},
-		{"another suite", disktest.Options{Layout: disktest.Bookworm}, nil, "suite: trixie"},
+		{"no table", disktest.Options{Fault: disktest.NoTable}, nil, "MBR"},
+		{"no partitions", disktest.Options{Fault: disktest.NoPartitions}, nil, "without partitions"},
+		{"a filesystem that needs recovery", disktest.Options{Fault: disktest.NeedsRecovery}, nil, "journal"},
+		{"a filesystem that was not unmounted", disktest.Options{Fault: disktest.Dirty}, nil, "unmounted"},
+		{"one of our own images", disktest.Options{}, func(c *profiles.Cluster, o *Options) {
+			c.Base.File = build(t, options(t), c)[0].Path
+		}, "3 partitions"},
+		{"another suite", disktest.Options{Suite: disktest.Bookworm}, nil, "suite: trixie"},
 		{"a root too small for the base", disktest.Options{}, func(c *profiles.Cluster, _ *Options) { c.RootSize = 64 << 20 }, "root_size"},
 		{"Wi-Fi without NetworkManager", disktest.Options{Network: disktest.Ifupdown},
 			func(c *profiles.Cluster, _ *Options) { c.WiFi = &profiles.WiFi{Country: "DE", SSID: "x"} }, "NetworkManager"},
-		{"a customised image", disktest.Options{BootFiles: map[string]string{"userconf.txt": "pi:hash"}}, nil, "userconf.txt"},
+		{"a customised image", disktest.Options{}, func(c *profiles.Cluster, _ *Options) {
+			run(t, "mcopy", "-i", c.Base.File+"@@8M", "../cli/testdata/id.pub", "::userconf.txt")
+		}, "userconf.txt"},
 		{"no e2fsprogs", disktest.Options{}, func(_ *profiles.Cluster, o *Options) { o.Runner = nothing{} }, "e2fsprogs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
