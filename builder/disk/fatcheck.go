@@ -48,7 +48,7 @@ func (v *volume) check() error {
 			return fmt.Errorf("cluster %d is in use but belongs to no file", c)
 		}
 	}
-	return v.checkFreeCounts()
+	return v.checkFreeCount()
 }
 
 // claim takes the clusters of a file or folder as its own.
@@ -114,15 +114,15 @@ func dotdot(dir dirEntry) uint32 {
 	return dir.cluster
 }
 
-func (v *volume) checkFreeCounts() error {
-	for _, at := range []int64{v.fsInfo, v.infoCopy} {
-		count, ok, err := v.freeCount(at)
-		if err != nil {
-			return err
-		}
-		if free := v.free(); ok && count != infoUnknown && count != free {
-			return fmt.Errorf("it says that %d clusters are free, and %d are", count, free)
-		}
+// checkFreeCount judges the FSInfo sector. Its copy does not matter: neither
+// Linux nor fsck.vfat ever looks at it or keeps it up to date.
+func (v *volume) checkFreeCount() error {
+	count, ok, err := v.freeCount(v.fsInfo)
+	if err != nil {
+		return err
+	}
+	if free := v.free(); ok && count != infoUnknown && count != free {
+		return fmt.Errorf("it says that %d clusters are free, and %d are", count, free)
 	}
 	return nil
 }

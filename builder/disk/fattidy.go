@@ -33,6 +33,9 @@ func (f *FAT) prepare(dir, name string, size int64) error {
 	if err != nil {
 		return err
 	}
+	if !folder.isDir() {
+		return fmt.Errorf("%s is not a folder", dir)
+	}
 	if strings.EqualFold(name, f.Label()) {
 		return errors.New("that is the name of the filesystem, and go-diskfs cannot tell them apart")
 	}
