@@ -26,7 +26,7 @@ import (
 const cardSize = 512
 
 // unitPath is where the unit lies that goes into every image.
-const unitPath = "../overlays/common/usr/lib/systemd/system/berry-firstboot.service"
+const unitPath = "/tmp/fbexp/berry-firstboot.service"
 
 // built is the program, built once for all tests.
 var built = sync.OnceValues(func() (string, error) {

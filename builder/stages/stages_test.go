@@ -214,7 +214,7 @@ func TestWhatIsNoFitBaseIsRefusedAndNothingIsLeft(t *testing.T) {
 		edit func(*profiles.Cluster, *Options)
 		want string
 	}{
-		{"no table", disktest.Options{Fault: disktest.NoTable}, nil, "MBR"},
+		{"no table", disktest.Options{Fault: disktest.NoTable}, nil, "no disk image"},
 		{"no partitions", disktest.Options{Fault: disktest.NoPartitions}, nil, "without partitions"},
 		{"a filesystem that needs recovery", disktest.Options{Fault: disktest.NeedsRecovery}, nil, "journal"},
 		{"a filesystem that was not unmounted", disktest.Options{Fault: disktest.Dirty}, nil, "unmounted"},
