@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	base := disktest.New(t, disktest.Options{})
 	catalogue := httptest.NewServer(http.FileServer(http.Dir("testdata")))
-	defer catalogue.Close()
+	t.Cleanup(catalogue.Close) // the scripts run on after this function
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

@@ -74,6 +74,15 @@ func (e *Ext4) debugfs(ctx context.Context, s *script, missingOK bool, options .
 	return s.replies(res)
 }
 
+// edit runs requests that change the filesystem.
+func (e *Ext4) edit(ctx context.Context, s *script) error {
+	if e.time.IsZero() {
+		return errors.New("it was opened without a time, for reading only")
+	}
+	_, err := e.debugfs(ctx, s, false, "-w")
+	return err
+}
+
 // complaints is what debugfs said on standard error, but for its version.
 func complaints(stderr []byte, missingOK bool) string {
 	var out []string

@@ -39,8 +39,8 @@ var errNotExt4 = errors.New("it holds no ext4 filesystem")
 
 // OpenExt4 opens the ext4 filesystem of partition p. Everything written gets
 // the time at, in whole seconds after 1970 and before 2038 (what e2fsprogs
-// takes on every machine); the zero time will do for reading. The error is a
-// *Refusal when the filesystem is not one that can be edited safely.
+// takes on every machine); with the zero time it can only be read. The error is
+// a *Refusal when the filesystem is not one that can be edited safely.
 func (t *Tools) OpenExt4(image string, p Partition, at time.Time) (*Ext4, error) {
 	e := &Ext4{tools: t, image: image, part: p, time: at}
 	if s := at.Unix(); !at.IsZero() && (s <= 0 || s >= 1<<31) {
@@ -75,6 +75,8 @@ func (e *Ext4) reload() error {
 		return refuse(s.dirty, "download the image again, or repair it with: e2fsck -fy '"+e.device()+"'")
 	case len(s.unsupported) > 0:
 		return refuse("its features "+strings.Join(s.unsupported, ", ")+" are not known here", "give a Raspberry Pi OS image that was not converted, or a newer version of this program")
+	case s.InodeSize < 256:
+		return refuse("its inodes are too small for times after 2038", "give a Raspberry Pi OS image")
 	case s.Size() > e.part.Size:
 		return refuse(fmt.Sprintf("the filesystem has %d bytes and its partition only %d", s.Size(), e.part.Size), "download the image again")
 	}
@@ -93,8 +95,11 @@ func (e *Ext4) command(program string, args ...string) host.Cmd {
 
 func clocked(at time.Time, program string, args ...string) host.Cmd {
 	cmd := host.Command(program, args...)
-	seconds := strconv.FormatInt(at.Unix(), 10)
-	cmd.Env = []string{"E2FSPROGS_FAKE_TIME=" + seconds, "SOURCE_DATE_EPOCH=" + seconds, "LC_ALL=C"}
+	cmd.Env = []string{"LC_ALL=C"}
+	if !at.IsZero() {
+		seconds := strconv.FormatInt(at.Unix(), 10)
+		cmd.Env = append(cmd.Env, "E2FSPROGS_FAKE_TIME="+seconds, "SOURCE_DATE_EPOCH="+seconds)
+	}
 	return cmd
 }
 

@@ -31,7 +31,7 @@ func (e *Ext4) remove(ctx context.Context, paths []string) error {
 			s.add("rm", p)
 		}
 	}
-	if _, err := e.debugfs(ctx, &s, false, "-w"); err != nil {
+	if err := e.edit(ctx, &s); err != nil {
 		return err
 	}
 	left, err := e.Stat(ctx, paths...)
@@ -70,7 +70,7 @@ func (e *Ext4) rename(ctx context.Context, from, to string) error {
 	var s script
 	s.add("ln", from, to) // counts no link, and unlink uncounts none
 	s.add("unlink", from)
-	if _, err := e.debugfs(ctx, &s, false, "-w"); err != nil {
+	if err := e.edit(ctx, &s); err != nil {
 		return err
 	}
 	after, err := e.Stat(ctx, from, to)

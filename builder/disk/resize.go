@@ -29,6 +29,8 @@ func (e *Ext4) Resize(ctx context.Context, size int64) error {
 
 func (e *Ext4) resize(ctx context.Context, size int64) (err error) {
 	switch now := e.super.Size(); {
+	case e.time.IsZero():
+		return errors.New("it was opened without a time, for reading only")
 	case size%e.super.BlockSize != 0:
 		return fmt.Errorf("that is no multiple of its block size, %d", e.super.BlockSize)
 	case size > e.part.Size:

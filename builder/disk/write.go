@@ -63,7 +63,7 @@ func (e *Ext4) write(ctx context.Context, entries []Entry) (err error) {
 	for _, p := range plan {
 		e.addWrite(&s, p)
 	}
-	if _, err := e.debugfs(ctx, &s, false, "-w"); err != nil {
+	if err := e.edit(ctx, &s); err != nil {
 		return err
 	}
 	if err := e.verify(ctx, plan); err != nil {
