@@ -137,10 +137,10 @@ var looks = []struct{ what, command, want string }{
 	{"the brick partition ends where the card does",
 		"cd /sys/block/mmcblk0; echo $(($(cat size) - $(cat mmcblk0p3/start) - $(cat mmcblk0p3/size) < 16384))", "1"},
 	{"the brick filesystem fills its partition",
-		"df -B512 --output=size /export | awk -v p=$(cat /sys/class/block/mmcblk0p3/size) 'END {print $1 > 0.9 * p}'", "1"},
+		"df -B512 --output=size /export | awk -v p=$(cat /sys/class/block/mmcblk0p3/size) 'END {print ($1 > 0.9 * p)}'", "1"},
 	{"the root partition is as large as the profile says",
 		"echo $(($(cat /sys/class/block/mmcblk0p2/size) / 2048)) MiB", "4096 MiB"},
-	{"the root filesystem fills it", "df -B1M --output=size / | awk 'END {print $1 > 3800}'", "1"},
+	{"the root filesystem fills it", "df -B1M --output=size / | awk 'END {print ($1 > 3800)}'", "1"},
 	{"nothing has failed", "systemctl --failed --no-legend --plain | wc -l", "0"},
 	{"the system is up", "systemctl is-system-running --wait", "running"},
 }

@@ -59,6 +59,7 @@ func boot(image string, size int64) error {
 	if err != nil {
 		return err
 	}
+	fmt.Printf("SSH: ssh -p %d pi@127.0.0.1\n", m.SSHPort())
 	return watch(ctx, m, interrupts)
 }
 

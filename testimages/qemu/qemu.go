@@ -96,8 +96,9 @@ func (m *Machine) start(ctx context.Context, o Options) error {
 	}
 	m.process.Stdout, m.process.Stderr = m.console, m.console
 	m.process.WaitDelay = time.Second
-	// A Ctrl-C is for us: how the machine ends is not the terminal's business.
-	m.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A Ctrl-C is for us: how the machine ends is not the terminal's business. But
+	// no machine outlives us.
+	m.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := m.process.Start(); err != nil {
 		return err
 	}
@@ -112,6 +113,10 @@ func (m *Machine) reap() {
 	m.console.close()
 	close(m.stopped)
 }
+
+// SSHPort is the port of 127.0.0.1 that leads to the machine's SSH; 0 where it
+// has no network.
+func (m *Machine) SSHPort() int { return m.port }
 
 func (m *Machine) socket() string { return filepath.Join(m.dir, "qmp") }
 
