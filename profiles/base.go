@@ -82,9 +82,9 @@ func (in *reading) base(image, dir string) (Base, problem) {
 	case err != nil:
 		p = fileProblem(path, err, "correct the path, or give another image: berry build --base FILE")
 	case !info.Mode().IsRegular():
-		p = notAFile(path)
+		p = notAFile(path, info.Mode())
 	case info.Size() == 0:
-		p = emptyFile(path)
+		p = emptyFile(path, "download it again, or give another image: berry build --base FILE")
 	}
 	return Base{File: absolute}, p
 }

@@ -31,8 +31,11 @@ type Cluster struct {
 	// BrickSize is the size in bytes that the brick partition grows to on the
 	// card; 0 means the rest of the card.
 	BrickSize int64
-	DDNS      *DDNS // nil: no dynamic DNS
-	Nodes     []Node
+	Apt       Apt
+	Tunnel    *Tunnel // nil: none
+	// StatusPage is what every node shows to its LAN; nil: nothing.
+	StatusPage *StatusPage
+	Nodes      []Node
 }
 
 // Base names the Raspberry Pi OS image that every node image is made from.
@@ -88,12 +91,53 @@ type Node struct {
 	Address Address
 	WebPort int
 	SSHPort int
-	// Host is the name or address under which other sites reach this node.
-	// Empty for nodes on the LAN.
+	// RouterPorts are those that its router is asked to forward to it: PortWeb, PortSSH, PortTunnel.
+	RouterPorts []string
+	// DDNS is the account whose name the node keeps pointing at the house it is in; nil:
+	// none. The remote node has the cluster's unless it has its own.
+	DDNS *DDNS `json:",omitempty"`
+	// Host is the name or address under which other sites reach this node. For
+	// storage nodes it is their router's, which forwards the web port of each;
+	// empty where only the LAN, or the tunnel, reaches them.
 	Host string
 	// ServerName and ServerAliases are the balancer's public names.
 	ServerName    string
 	ServerAliases []string
+	// RemoteStandby has the balancer send visitors to the remote node only when
+	// no storage node answers.
+	RemoteStandby bool
+	// HTTPS is how the balancer serves the site over TLS; nil: it does not.
+	HTTPS *HTTPS `json:",omitempty"`
+}
+
+// HTTPS is where the balancer's certificate comes from: either ACME is set, or
+// Certificate and Key.
+type HTTPS struct {
+	Port        int
+	ACME        *ACME
+	Certificate string // PEM, with those of its authority behind it
+	Key         Secret // PEM
+}
+
+// ACME is an authority that gives certificates by itself, such as Let's Encrypt.
+type ACME struct {
+	Email  string
+	Server string // URL of its directory
+}
+
+// The words for a node's ports.
+const (
+	PortWeb    = "web"
+	PortSSH    = "ssh"
+	PortTunnel = "tunnel" // the hub's, which the others call by UDP
+)
+
+// Port is the node's TCP port of that word.
+func (n Node) Port(word string) int {
+	if word == PortSSH {
+		return n.SSHPort
+	}
+	return n.WebPort
 }
 
 // Address is how a node gets its IP address: by DHCP when CIDR is invalid

@@ -20,8 +20,13 @@ var ddnsTokenProtocols = strings.Fields("1984 duckdns freemyip keysystems njalla
 // it: without https:// in front.
 var ddnsServer = regexp.MustCompile(`^([A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$`)
 
-func readDDNS(root *mapping) *DDNS {
-	m := root.below("ddns", "ddns")
+// ddnsLogin is what a line of ddclient.conf can hold: # begins a comment, even
+// between quotes, and several blanks become one.
+var ddnsLogin = regexp.MustCompile(`^([^\x00-\x20\x7f#=]+( [^\x00-\x20\x7f#=]+)*)?$`)
+
+// readDDNS reads the account of the cluster, which the remote node uses, or of one node.
+func readDDNS(of *mapping) *DDNS {
+	m := of.below("ddns", "ddns")
 	if m == nil {
 		return nil
 	}
@@ -38,6 +43,9 @@ func readDDNS(root *mapping) *DDNS {
 	}
 	if d.Login = m.text("login", ""); !m.has("login") && !slices.Contains(ddnsTokenProtocols, d.Protocol) {
 		m.refuse("login", missing("login", "NAME"))
+	}
+	if !ddnsLogin.MatchString(d.Login) {
+		m.refuse("login", badLogin)
 	}
 	if d.Password.IsZero() && !m.wrong("password", "password_file", "password_env") {
 		m.refuse("password_file", missing("password_file", "ddns-password"))

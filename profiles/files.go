@@ -29,20 +29,16 @@ func (in *reading) locate(path, dir string) (string, problem) {
 	return filepath.Join(dir, path), problem{}
 }
 
-// contents reads a small file that the profile refers to, and its mode.
-// Devices and pipes are refused before they are opened: they may never end.
-// The hint is for a file that does not exist.
-func (in *reading) contents(path, hint string) (text string, mode fs.FileMode, p problem) {
-	path, p = in.locate(path, in.dir)
-	if p.exists() {
-		return "", 0, p
-	}
+// contents reads a small file that was located, and its mode. Devices and pipes
+// are refused before they are opened: they may never end. The hint is for a file
+// that does not exist, or has nothing in it.
+func contents(path, hint string) (text string, mode fs.FileMode, p problem) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", 0, fileProblem(path, err, hint)
 	}
 	if !info.Mode().IsRegular() {
-		return "", 0, notAFile(path)
+		return "", 0, notAFile(path, info.Mode())
 	}
 	data, err := readUpTo(path, maxKeyFile+1)
 	switch {
@@ -51,7 +47,7 @@ func (in *reading) contents(path, hint string) (text string, mode fs.FileMode, p
 	case len(data) > maxKeyFile:
 		return "", 0, largeFile(path)
 	case len(data) == 0:
-		return "", 0, emptyFile(path)
+		return "", 0, emptyFile(path, hint)
 	}
 	return string(data), info.Mode(), problem{}
 }

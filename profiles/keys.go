@@ -37,7 +37,11 @@ func readSSHKeyFiles(m *mapping) []string {
 }
 
 func (in *reading) keyFile(path string) ([]string, problem) {
-	text, _, p := in.contents(path, "make one with: ssh-keygen -t ed25519 -f id")
+	located, p := in.locate(path, in.dir)
+	if p.exists() {
+		return nil, p
+	}
+	text, _, p := contents(located, makeKey(located))
 	if p.exists() {
 		return nil, p
 	}
@@ -46,6 +50,16 @@ func (in *reading) keyFile(path string) ([]string, problem) {
 		p = privateKeyFile(path)
 	}
 	return lines, p
+}
+
+// makeKey is the hint for a key file that is not there: the command that makes
+// it, where its name is that of a public key.
+func makeKey(path string) string {
+	private, isPublic := strings.CutSuffix(path, ".pub")
+	if !isPublic {
+		return "write the path of a public key, such as id.pub"
+	}
+	return "make one with: ssh-keygen -t ed25519 -f " + private
 }
 
 // authorizedKeys takes the keys out of text in the form of sshd(8)'s

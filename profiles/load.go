@@ -18,6 +18,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Env is what a profile may refer to outside itself.
@@ -29,6 +32,16 @@ type Env struct {
 	// relative paths start at the current directory. The profile's own base
 	// file then need not exist, and its sha256 does not count.
 	BaseOverride string
+	// Today is when certificates have to be valid; zero: now.
+	Today time.Time
+}
+
+// now is the time by which certificates are judged.
+func (e Env) now() time.Time {
+	if e.Today.IsZero() {
+		return time.Now()
+	}
+	return e.Today
 }
 
 // maxProfile is the size in bytes of the largest file that can be a profile.
@@ -84,10 +97,11 @@ func (in *reading) cluster(data []byte) *Cluster {
 	if document == nil {
 		return nil
 	}
-	m := in.mapping(document, placeOf("", document), "")
-	if m == nil {
+	if document.Kind != yaml.MappingNode {
+		in.add(placeOf("", document), noMapping(kind(document)))
 		return nil
 	}
+	m := in.mapping(document, placeOf("", document), "")
 	c := &Cluster{
 		Name:     readClusterName(m),
 		Suite:    readSuite(m),
@@ -97,10 +111,12 @@ func (in *reading) cluster(data []byte) *Cluster {
 		User:     readUser(m),
 		WiFi:     readWiFi(m),
 		Volume:   readVolume(m),
-		DDNS:     readDDNS(m),
+		Apt:      readApt(m),
 	}
 	c.Base = readBase(m, c.Suite)
 	c.RootSize, c.BrickSize = readSizes(m)
-	c.Nodes = readNodes(m, c.DDNS)
+	c.Nodes = readNodes(m, readDDNS(m))
+	c.StatusPage = readStatusPage(m, c.Nodes)
+	c.Tunnel = readTunnel(m, c.Nodes)
 	return c
 }

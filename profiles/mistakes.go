@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // problem is what is wrong with a value, not yet where: the words of a
@@ -18,12 +19,16 @@ func (p problem) exists() bool { return p.message != "" }
 
 // The file as a whole.
 var (
-	notUTF8          = problem{"this is not UTF-8 text", "save the file as UTF-8, or start again with: berry init"}
-	controlCharacter = problem{"a control character has no place in text", "delete it, or start again with: berry init"}
-	emptyProfile     = problem{"the profile is empty", "write a commented one to start from: berry init"}
+	notUTF8          = problem{"this is not UTF-8 text", "save the file as UTF-8, or start again with: berry init ANOTHER.yaml"}
+	controlCharacter = problem{"a control character has no place in text", "delete it, or start again with: berry init ANOTHER.yaml"}
+	emptyProfile     = problem{"the profile is empty", "write a commented one to start from: berry init ANOTHER.yaml"}
 	severalDocuments = problem{"a second YAML document starts here", "keep one profile in one file: split the file at ---"}
 	tabIndent        = problem{"a tab indents this line, and YAML takes only spaces", "replace the tab by spaces"}
 )
+
+func noMapping(got string) problem {
+	return problem{"want keys and values, got " + got, "begin with a line such as cluster: berries, or with: berry init ANOTHER.yaml"}
+}
 
 // syntaxHints are the errors of yaml.v3 that a person can meet, in our words.
 var syntaxHints = []struct{ says, message, hint string }{
@@ -46,7 +51,7 @@ func syntaxError(err error) problem {
 			return problem{h.message, h.hint}
 		}
 	}
-	return problem{"this is not YAML", "compare the line with the profile that berry init writes"}
+	return problem{"this is not YAML", "compare the line with the profile that this writes: berry init ANOTHER.yaml"}
 }
 
 // Keys and the types of their values.
@@ -126,7 +131,7 @@ func misleadingLabel(name string) problem {
 // The base image.
 var (
 	notACatalogueName = problem{"is no name of the catalogue, no URL and no image file",
-		"write a name such as raspios-trixie-arm64-lite, or a path such as ./my.img.xz"}
+		"write a name such as raspios-trixie-arm64-lite, or a path such as ./my.img.xz; see: berry catalogue"}
 	badURL       = problem{"is no URL that could be fetched", "write something like https://example.net/raspios.img.xz"}
 	urlWithLogin = problem{"a URL with a login in it would end up in logs", "download the image first and write its path"}
 	badSHA256    = problem{"a SHA-256 is 64 hex digits", "copy the output of: sha256sum IMAGE"}
@@ -154,11 +159,14 @@ func unreadableFile(path string, cause error) problem {
 	return problem{fmt.Sprintf("cannot read %s: %v", path, cause), "see: ls -l " + path}
 }
 
-func notAFile(path string) problem {
+func notAFile(path string, mode fs.FileMode) problem {
+	if mode.IsDir() {
+		return problem{path + " is a folder", "write the path of a file"}
+	}
 	return problem{path + " is not a regular file", "write the path of a file"}
 }
 
-func emptyFile(path string) problem { return problem{path + " is empty", "see: ls -l " + path} }
+func emptyFile(path, hint string) problem { return problem{path + " is empty", hint} }
 
 func largeFile(path string) problem {
 	return problem{fmt.Sprintf("%s is larger than %d KiB", path, maxKeyFile>>10), "write the path of the right file"}
@@ -167,7 +175,7 @@ func largeFile(path string) problem {
 // Secrets.
 var (
 	notAVariable = problem{"is not the name of an environment variable", "write a name such as BERRY_SECRET, and export BERRY_SECRET with the value"}
-	badPassword  = problem{"the password has to be a single line of text", "write it into the file as the only line"}
+	badPassword  = problem{"the password has to be a single line of text", "keep it as the only line there"}
 )
 
 func inlineSecret(name string) problem {
@@ -245,7 +253,7 @@ func unusableKey(kind string) problem {
 
 // The wireless network.
 var badPSK = problem{"a WPA password has 8 to 63 printable ASCII characters, or 64 hex digits",
-	"write the password of the network, as the only line of the file"}
+	"copy the password from the router, and keep it as the only line there"}
 
 func noSuchCountry(code, near string) problem {
 	p := problem{fmt.Sprintf("unknown country %q", code), "write the two letters of ISO 3166, such as DE"}
@@ -309,10 +317,14 @@ func unknownUnit(unit, near string) problem {
 	return p
 }
 
+// Packages.
+var proxyWithPath = problem{"a proxy is a host and a port, without a path", "write something like http://proxy:3142"}
+
 // Dynamic DNS.
 var (
 	badServer         = problem{"is no host name with a path", "write something like dyndns.strato.com/nic/update"}
-	ddnsWithoutRemote = problem{"no node is remote, and only that one uses dynamic DNS", "delete ddns, or give a node role: remote"}
+	badLogin          = problem{"ddclient cannot read a login with # or =, or with two blanks in a row", "write the login as the provider gave it, or ask for another"}
+	ddnsWithoutRemote = problem{"no node is remote, and only that one keeps this name", "move it below the node that is to keep it, give a node role: remote, or delete it"}
 )
 
 func serverWithScheme(rest string) problem {
@@ -323,19 +335,86 @@ func remoteWithoutDDNS(node string) problem {
 	return problem{"is missing: it keeps the name of the remote node " + node, "add ddns with server, login, password_file and host; or list nodes without a remote one"}
 }
 
+func sameDDNS(host, other string) problem {
+	return problem{other + " keeps the name " + host + " already", "delete the ddns of one of the two, or give each a name of its own"}
+}
+
+func otherHouse(host, other string) problem {
+	return problem{fmt.Sprintf("%s is the host of %s, and this node would have it lead to its own house", host, other),
+		"move ddns to that node, or give this one a name of its own"}
+}
+
+func nameOfNoUse(host, called string) problem {
+	return problem{fmt.Sprintf("it keeps the name %s, and the balancer is only known as %s", host, called), "delete the key host, or ddns"}
+}
+
+// The tunnel.
+var (
+	noHub          = problem{"no node could be its hub, which the others call by a public name", "delete the key, or give a node role: remote or role: balancer"}
+	tunnelKeyAlone = problem{"there is no tunnel", "delete the key"}
+	badNetwork     = problem{"is no IPv4 network with its prefix length", "write something like " + defaultTunnel}
+	publicNetwork  = problem{"is no private network", "choose one in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, such as " + defaultTunnel}
+)
+
+func addressForNetwork(network netip.Prefix) problem {
+	return problem{"is an address in the network " + network.String(), "write " + network.String()}
+}
+
+func smallTunnel(room, nodes int) problem {
+	return problem{fmt.Sprintf("has room for %d nodes, and there are %d", room, nodes), "write something like " + defaultTunnel}
+}
+
+func overlappingTunnel(network, other netip.Prefix, node string) problem {
+	return problem{fmt.Sprintf("%s overlaps %s, which %s is in", network, other, node),
+		"choose a private network that no node is in, such as 172.29.83.0/24"}
+}
+
+func hubInTunnel(host netip.Addr, node string) problem {
+	return problem{fmt.Sprintf("%s, where %s is called, is in it", host, node), "choose a private network that no node is in, such as 172.29.83.0/24"}
+}
+
+// The status page.
+func portOfNode(port int, key, node string) problem {
+	return problem{fmt.Sprintf("its port, %d, is the %s of %s as well", port, key, node), "write something like status_page: {port: 24019}"}
+}
+
+func badPageWord(word string) problem {
+	return problem{fmt.Sprintf("unknown status page %q", word), fmt.Sprintf("write off, or {port: %d}", pagePort)}
+}
+
 // Nodes.
 var (
-	badPort             = problem{"a port is a number from 1 to 65535", "delete the key to get the usual port"}
-	hostOfStorage       = problem{"a storage node is behind the home router, where nobody calls it by a name", "delete the key"}
-	serverNameElsewhere = problem{"only the balancer has public names", "move the key to the node with role: balancer"}
+	badPort              = problem{"a port is a number from 1 to 65535", "delete the key to get the usual port"}
+	hostOfStorage        = problem{"only a balancer calls storage nodes by the name of their router, and there is none", "delete the key"}
+	serverNameElsewhere  = problem{"only the balancer has public names", "move the key to the node with role: balancer"}
+	httpsElsewhere       = problem{"only the balancer speaks HTTPS", "move the key to the node with role: balancer"}
+	remoteElsewhere      = problem{"only the balancer sends visitors to the remote node", "move the key to the node with role: balancer"}
+	balancerBehindRouter = problem{"the router of a balancer is not asked", "delete the key; where it is behind one, forward its ports there by hand"}
+	noRemoteToBalance    = problem{"no node is remote", "delete the key, or give a node role: remote"}
 )
+
+func tunnelPortElsewhere(hub string, apart bool) problem {
+	if apart || hub == "" {
+		return problem{"there is no tunnel", "delete the word"}
+	}
+	return problem{"only " + hub + " is called at the tunnel's port", "delete the word"}
+}
+
+func unreachable(balancer string, port int) problem {
+	return problem{"is missing: " + balancer + " has no way to this node",
+		fmt.Sprintf("delete tunnel: none; or add host: home.example.net, the name of its router, which forwards port %d to it; or give it a fixed address when both are in one network", port)}
+}
 
 func portOfGluster(port int) problem {
 	return problem{fmt.Sprintf("port %d is one of GlusterFS's own", port), "delete the key to get the usual port"}
 }
 
-func portOfSSH(port int) problem {
-	return problem{fmt.Sprintf("port %d is the node's ssh_port as well", port), "give web_port and ssh_port different numbers"}
+func portOfPeers(port int) problem {
+	return problem{fmt.Sprintf("port %d is where the nodes speak to each other", port), "delete the key to get the usual port"}
+}
+
+func portOfSSH(key string, port int) problem {
+	return problem{fmt.Sprintf("port %d is the node's ssh_port as well", port), "give " + key + " and ssh_port different numbers"}
 }
 
 func sameName(name, other string) problem {
@@ -351,12 +430,77 @@ func samePort(port, other string) problem {
 		"give each storage node a web_port of its own"}
 }
 
+func sameRouterPort(port int, other string) problem {
+	return problem{fmt.Sprintf("the router can forward port %d to one node only, and does to %s", port, other),
+		"give each storage node an ssh_port of its own"}
+}
+
+func entryTwice(word string) problem {
+	return problem{word + " is listed twice", "delete one of the two"}
+}
+
 func secondOfRole(role Role, other string) problem {
 	return problem{fmt.Sprintf("%s is the %s already, and a cluster has at most one", other, role), "choose another role, or delete the node"}
 }
 
 func storageCount(n int) problem {
 	return problem{fmt.Sprintf("there are %d storage nodes, and the volume is made of groups of three", n), "list 3, 6, 9, ... nodes with role: storage"}
+}
+
+// HTTPS.
+var (
+	noCertificate  = problem{"has no certificate", "add acme: {email: me@example.net}, or certificate_file and key_file"}
+	badEmail       = problem{"is no address of mail", "write something like me@example.net"}
+	badDirectory   = problem{"is no URL of an ACME directory", "write something like " + letsEncrypt + ", or delete the key"}
+	authorityFirst = problem{"the first certificate is that of an authority", "put the site's own certificate before it"}
+	notAKey        = problem{"this is no private key in PEM", "write the path of the key that belongs to certificate_file"}
+	lockedKey      = problem{"the key has a passphrase, and nobody is there to type it when the balancer starts",
+		"take it off with: openssl pkey -in KEY -out key.pem; and chmod 600 key.pem"}
+	otherKey = problem{"this key does not belong to the certificate in certificate_file", "write the path of the one that its request was made with"}
+)
+
+func portOfHTTP(port int) problem {
+	return problem{fmt.Sprintf("port %d is the node's web_port as well", port), "delete the key to get the usual port"}
+}
+
+func acmeForAddress(name string) problem {
+	return problem{"an authority gives certificates for names, and this site's is " + name, "add server_name: www.example.net to the node"}
+}
+
+func acmeElsewhere(port int) problem {
+	return problem{fmt.Sprintf("the authority of https.acme looks for the site at port 80, not at %d", port), "delete the key, or give certificate_file and key_file instead of acme"}
+}
+
+func keyInTheOpen(path string) problem {
+	return problem{path + " has a private key in it", "keep certificates alone there, and the key in key_file"}
+}
+
+func notACertificate(path string, number int) problem {
+	return problem{fmt.Sprintf("part %d of %s is no certificate in PEM", number, path), "write the path of a file with -----BEGIN CERTIFICATE----- in it"}
+}
+
+func brokenChain(number int) problem {
+	return problem{fmt.Sprintf("certificate %d is not signed with certificate %d", number, number+1), "put the site's own first, and behind each the one of its authority"}
+}
+
+func certificateEnded(name string, at time.Time) problem {
+	return problem{fmt.Sprintf("the certificate of %q ended on %s", name, at.UTC().Format(time.DateOnly)), "have it renewed, and write the path of the new one"}
+}
+
+func certificateBegins(name string, at time.Time) problem {
+	return problem{fmt.Sprintf("the certificate of %q is not valid before %s", name, at.UTC().Format(time.DateOnly)), "see whether this machine's clock is right: date"}
+}
+
+func weakCertificate(name string) problem {
+	return problem{fmt.Sprintf("the certificate of %q has a key or a signature that is too weak for Apache", name), "have one made with an RSA key of 2048 bits or more, or an EC key, and SHA-256"}
+}
+
+func otherNames(name string, has []string) problem {
+	p := problem{"the certificate is not for " + name, "have one made for all of server_name and server_aliases"}
+	if len(has) > 0 {
+		p.message += ", only for " + strings.Join(has, ", ")
+	}
+	return p
 }
 
 // Addresses.

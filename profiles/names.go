@@ -48,7 +48,7 @@ func domainProblem(name string) problem {
 
 // hostProblem judges where a node is reached: a name in the DNS or an address.
 func hostProblem(host string) problem {
-	if _, err := netip.ParseAddr(host); err == nil {
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Zone() == "" {
 		return problem{}
 	}
 	if domainProblem(host).exists() {

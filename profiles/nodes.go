@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -46,7 +47,8 @@ func readNodes(root *mapping, ddns *DDNS) []Node {
 		complete = complete && !m.wrong("role")
 		machines, nodes = append(machines, machine{n, m}), append(nodes, n)
 	}
-	relate(machines)
+	relate(machines, root.says("tunnel", noTunnel))
+	relateNames(machines, ddns)
 	if complete {
 		root.count(machines)
 	}
@@ -62,7 +64,7 @@ func articleNodes(ddns *DDNS) []Node {
 			WebPort: firstStoragePort + i, SSHPort: sshPort})
 	}
 	return append(nodes, Node{Name: articleRemote, Role: Remote,
-		WebPort: remotePort, SSHPort: sshPort, Host: ddns.host()})
+		WebPort: remotePort, SSHPort: sshPort, Host: ddns.host(), DDNS: ddns})
 }
 
 // readNode reads one node. Its default web port depends on the ones before it.
@@ -72,45 +74,94 @@ func readNode(m, root *mapping, ddns *DDNS, before []machine) Node {
 		Role:    Role(m.need("role", string(Storage))),
 		Address: readAddress(m),
 		SSHPort: m.port("ssh_port", sshPort),
+		DDNS:    readDDNS(m),
 	}
 	m.refuse("name", labelProblem(n.Name))
 	m.refuse("role", n.Role.problem())
 	n.WebPort = m.port("web_port", n.Role.webPort(len(ofRole(before, Storage))))
 	if n.WebPort == n.SSHPort {
-		m.refuse("web_port", portOfSSH(n.WebPort))
+		m.refuse("web_port", portOfSSH("web_port", n.WebPort))
 	}
+	n.readRouterPorts(m)
 	switch n.Role {
 	case Remote:
 		n.readRemote(m, root, ddns)
 	case Balancer:
 		n.readBalancer(m)
 	case Storage:
-		if m.has("host") {
-			m.refuse("host", hostOfStorage)
-		}
+		n.readStorage(m)
 	}
 	if n.Role != Balancer && !m.wrong("role") {
-		m.refuseServerNames()
+		m.refuseBalancing()
 	}
 	return n
 }
 
-// readRemote reads what only a remote node has: dynamic DNS, whose name it
-// answers to unless the profile gives another.
-func (n *Node) readRemote(m, root *mapping, ddns *DDNS) {
-	if !root.has("ddns") {
-		root.refuse("ddns", remoteWithoutDDNS(n.Name))
+// readRouterPorts reads which ports the router of a node is asked to forward to it.
+func (n *Node) readRouterPorts(m *mapping) {
+	for _, it := range m.list("router_ports") {
+		word, ok := m.in.scalar(it.value, it.place)
+		switch known := []string{PortWeb, PortSSH, PortTunnel}; {
+		case !ok:
+		case !slices.Contains(known, word):
+			m.in.add(it.place, notOneOf("port", word, known))
+		case slices.Contains(n.RouterPorts, word):
+			m.in.add(it.place, entryTwice(word))
+		default:
+			n.RouterPorts = append(n.RouterPorts, word)
+		}
 	}
-	if n.Host = ddns.host(); m.has("host") {
+	if n.Role == Balancer && m.has("router_ports") {
+		m.refuse("router_ports", balancerBehindRouter)
+	}
+}
+
+// readHost reads where other houses reach the node: by default at the name that it keeps
+// by dynamic DNS.
+func (n *Node) readHost(m *mapping) {
+	if n.Host = n.DDNS.host(); m.has("host") {
 		n.Host = m.text("host", "")
 		m.refuse("host", hostProblem(n.Host))
 	}
 }
 
-// readBalancer reads what only a balancer has: its public names.
+// readStorage reads the name of the router that a storage node is behind. A balancer
+// reaches one with a fixed address at that, unless the profile says otherwise.
+func (n *Node) readStorage(m *mapping) {
+	n.readHost(m)
+	if !m.has("host") && !n.Address.DHCP() {
+		n.Host = ""
+	}
+}
+
+// readRemote reads what only a remote node has: the dynamic DNS of the cluster, unless it
+// has its own.
+func (n *Node) readRemote(m, root *mapping, ddns *DDNS) {
+	switch {
+	case !m.has("ddns") && !root.has("ddns"):
+		root.refuse("ddns", remoteWithoutDDNS(n.Name))
+	case !m.has("ddns"):
+		n.DDNS = ddns
+	case root.has("ddns"):
+		m.refuse("ddns", givenTwice("the ddns of the cluster", "that of the node"))
+	}
+	n.readHost(m)
+}
+
+// The words for what a balancer does with the remote node, whose copy may be a
+// little behind.
+const (
+	remoteEqual   = "equal"
+	remoteStandby = "standby"
+)
+
+// readBalancer reads what only a balancer has: its public names, and how much it
+// sends to the remote node.
 func (n *Node) readBalancer(m *mapping) {
-	n.Host = m.need("host", "balancer.example.net")
-	m.refuse("host", hostProblem(n.Host))
+	if !m.has("host") && !m.has("ddns") {
+		m.refuse("host", missing("host", "balancer.example.net"))
+	}
+	n.readHost(m)
 	n.ServerName = n.Host
 	if m.has("server_name") {
 		n.ServerName = m.text("server_name", "")
@@ -122,15 +173,34 @@ func (n *Node) readBalancer(m *mapping) {
 			n.ServerAliases = append(n.ServerAliases, alias)
 		}
 	}
+	remote := m.text("remote", remoteEqual)
+	if known := []string{remoteEqual, remoteStandby}; !slices.Contains(known, remote) {
+		m.refuse("remote", notOneOf("remote", remote, known))
+	}
+	n.RemoteStandby = remote == remoteStandby
+	if _, err := netip.ParseAddr(n.Host); err == nil && n.DDNS.host() != "" && n.ServerName == n.Host && len(n.ServerAliases) == 0 {
+		m.refuse("ddns", nameOfNoUse(n.DDNS.host(), n.Host))
+	}
+	n.readHTTPS(m)
 }
 
-func (m *mapping) refuseServerNames() {
+// refuseBalancing refuses the keys of a balancer on another node.
+func (m *mapping) refuseBalancing() {
 	for _, key := range []string{"server_name", "server_aliases"} {
 		if m.has(key) {
 			m.refuse(key, serverNameElsewhere)
 		}
 	}
+	if m.has("remote") {
+		m.refuse("remote", remoteElsewhere)
+	}
+	if m.has("https") {
+		m.refuse("https", httpsElsewhere)
+	}
 }
+
+// peerPort is berry-firstboot's own (peers.Port, which profiles know nothing of).
+const peerPort = 24017
 
 // port reads a TCP port.
 func (m *mapping) port(key string, fallback int) int {
@@ -140,6 +210,8 @@ func (m *mapping) port(key string, fallback int) int {
 		m.refuse(key, badPort)
 	case port == 24007 || port == 24008 || port >= 49152 && port <= 60999:
 		m.refuse(key, portOfGluster(port))
+	case port == peerPort:
+		m.refuse(key, portOfPeers(port))
 	}
 	return port
 }

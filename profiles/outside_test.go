@@ -96,3 +96,27 @@ func TestAFileThatCannotBeReachedIsAMistake(t *testing.T) {
 		t.Errorf("got %q, want %q", p.message, want)
 	}
 }
+
+// A hint is typed where berry is, not where the profile lies.
+func TestHintsNameFilesFromTheCurrentFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "profiles/wifi-password", "correct horse\n", 0o644)
+	write(t, "profiles/small.yaml", `cluster: small
+user: {ssh_key_files: [id.pub]}
+wifi: {country: DE, ssid: home, psk_file: wifi-password}
+nodes: [{name: a, role: storage}, {name: b, role: storage}, {name: c, role: storage}]
+`, 0o644)
+	_, err := Load("profiles/small.yaml", Env{})
+	var report Report
+	if !errors.As(err, &report) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range report {
+		got = append(got, m.Hint)
+	}
+	want := []string{"make one with: ssh-keygen -t ed25519 -f profiles/id", "chmod 600 profiles/wifi-password"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

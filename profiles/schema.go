@@ -7,16 +7,21 @@ import "strings"
 // as a single value.
 var schema = map[string][]string{
 	"": {"cluster", "base", "suite", "time_zone", "locale", "keyboard", "user", "wifi",
-		"volume", "root_size", "brick_size", "ddns", "nodes"},
+		"volume", "root_size", "brick_size", "apt", "ddns", "tunnel", "tunnel_network", "tunnel_port", "status_page", "nodes"},
 	"base":     {"image", "sha256"},
 	"keyboard": {"layout", "model", "variant"},
 	"user": {"name", "password_hash", "password_hash_file", "password_hash_env",
 		"ssh_keys", "ssh_key_files"},
-	"wifi":    {"country", "ssid", "psk_file", "psk_env"},
-	"volume":  {"name", "brick", "web_root"},
-	"ddns":    {"protocol", "server", "login", "password_file", "password_env", "host"},
-	"node":    {"name", "role", "address", "web_port", "ssh_port", "host", "server_name", "server_aliases"},
-	"address": {"cidr", "gateway", "dns"},
+	"wifi":        {"country", "ssid", "psk_file", "psk_env"},
+	"volume":      {"name", "brick", "web_root"},
+	"apt":         {"proxy", "mirrors"},
+	"mirror":      {"from", "to"},
+	"ddns":        {"protocol", "server", "login", "password_file", "password_env", "host"},
+	"status_page": {"port"},
+	"node":        {"name", "role", "address", "web_port", "ssh_port", "router_ports", "host", "ddns", "server_name", "server_aliases", "remote", "https"},
+	"https":       {"port", "acme", "certificate_file", "key_file"},
+	"acme":        {"email", "server"},
+	"address":     {"cidr", "gateway", "dns"},
 }
 
 // keyProblem judges one key of a part: known, a secret in the open, or unknown.

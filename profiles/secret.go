@@ -92,7 +92,11 @@ func (m *mapping) secret(name string, check func(string) problem) Secret {
 // secretFile reads a secret from a file that only its owner may read. The
 // line end that editors put behind it is no part of it.
 func (in *reading) secretFile(path string) (string, problem) {
-	text, mode, p := in.contents(path, "write the secret into it, and chmod 600 "+path)
+	path, p := in.locate(path, in.dir)
+	if p.exists() {
+		return "", p
+	}
+	text, mode, p := contents(path, "write the secret into it, and chmod 600 "+path)
 	if !p.exists() && mode.Perm()&0o077 != 0 {
 		p = readableByOthers(path, mode)
 	}

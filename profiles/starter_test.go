@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,7 +61,7 @@ func collect(n *yaml.Node, part string, shown map[string]map[string]bool) {
 	switch n.Kind {
 	case yaml.SequenceNode:
 		for _, child := range n.Content {
-			collect(child, "node", shown)
+			collect(child, strings.TrimSuffix(part, "s"), shown) // nodes: of each a node
 		}
 	case yaml.MappingNode:
 		if shown[part] == nil {
@@ -88,7 +89,7 @@ func TestTheStarterUncommentedIsWrongOnlyWhereItMustBe(t *testing.T) {
 		got = append(got, m.Path)
 	}
 	want := []string{"user.password_hash", "user.password_hash_file", "user.password_hash_env",
-		"wifi.psk_env", "ddns.password_env"}
+		"wifi.psk_env", "ddns.password_env", "nodes[4].https.certificate_file"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s\n%v", diff, report)
 	}

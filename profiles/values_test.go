@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -173,6 +174,26 @@ func TestSyntaxErrorsPointAtTheLineWhereTheyStart(t *testing.T) {
 		}
 		if at, _ := locateSyntax([]byte(c.text), err); at.line != c.line || at.col != c.col {
 			t.Errorf("%s: got %d:%d, want %d:%d", c.name, at.line, at.col, c.line, c.col)
+		}
+	}
+}
+
+func TestAddressesInTheTunnel(t *testing.T) {
+	tunnel := Tunnel{Network: netip.MustParsePrefix("10.83.0.0/16")}
+	for i, want := range map[int]string{0: "10.83.0.1/16", 4: "10.83.0.5/16", 255: "10.83.1.0/16"} {
+		if got := tunnel.Address(i).String(); got != want {
+			t.Errorf("node %d has %s, want %s", i, got, want)
+		}
+	}
+}
+
+func TestPrivateNetworks(t *testing.T) {
+	for network, want := range map[string]bool{
+		"10.0.0.0/8": true, "10.83.0.0/24": true, "172.16.0.0/12": true, "192.168.255.0/24": true,
+		"10.0.0.0/7": false, "172.0.0.0/8": false, "172.32.0.0/24": false, "0.0.0.0/0": false, "100.64.0.0/10": false,
+	} {
+		if got := isPrivate(netip.MustParsePrefix(network)); got != want {
+			t.Errorf("%s: private %v, want %v", network, got, want)
 		}
 	}
 }
