@@ -2,7 +2,7 @@
 // role (and one for all), templates for files that differ from node to node, and
 // the berry-firstboot binaries.
 //
-// go:embed keeps neither modes nor symbolic links, so each tree has a manifest
+// Embedding keeps neither modes nor symbolic links, so each tree has a manifest
 // that names them; a test holds the trees and their manifests together. Nothing
 // here knows what a cluster is: callers pass what a template asks for.
 package overlays

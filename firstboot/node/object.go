@@ -11,9 +11,14 @@ import (
 	"strings"
 )
 
-// fill fills the struct that into points to from data, a JSON object that
-// object split into fields. They must be exactly the struct's.
-func fill(into any, fields map[string]json.RawMessage, data []byte) error {
+// fill fills the struct that into points to from one JSON object, whose fields
+// must be exactly the struct's, and so on for the structs and lists of structs in
+// it, which encoding/json alone would take with any fields.
+func fill(into any, data []byte) error {
+	fields, err := object(data)
+	if err != nil {
+		return err
+	}
 	known, needed := tags(reflect.TypeOf(into).Elem())
 	for name := range fields {
 		if !slices.Contains(known, name) {
@@ -25,11 +30,44 @@ func fill(into any, fields map[string]json.RawMessage, data []byte) error {
 			return fmt.Errorf("the field %q is missing", name)
 		}
 	}
-	err := json.Unmarshal(data, into)
+	err = json.Unmarshal(data, into)
 	if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("the field %q is a %s, want %s", te.Field, te.Value, te.Type)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	for i, name := range known {
+		if err := fillInner(reflect.ValueOf(into).Elem().Field(i), name, fields[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillInner fills a field that is a struct or a list of structs.
+func fillInner(field reflect.Value, name string, data []byte) error {
+	if data == nil {
+		return nil
+	}
+	if field.Kind() == reflect.Pointer && field.Type().Elem().Kind() == reflect.Struct {
+		if err := fill(field.Interface(), data); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if field.Kind() != reflect.Slice || field.Type().Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	var entries []json.RawMessage
+	if err := json.Unmarshal(data, &entries); err != nil {
+		return err
+	}
+	for i, entry := range entries {
+		if err := fill(field.Index(i).Addr().Interface(), entry); err != nil {
+			return fmt.Errorf("entry %d of %s: %w", i+1, name, err)
+		}
+	}
+	return nil
 }
 
 // tags lists the JSON names of a struct's fields: all of them, and those that

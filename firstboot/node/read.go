@@ -69,17 +69,8 @@ func Decode(data []byte) (File, error) {
 		return File{}, err
 	}
 	var f File
-	if err := fill(&f, fields, data); err != nil {
+	if err := fill(&f, data); err != nil {
 		return File{}, err
-	}
-	if f.Brick != nil {
-		inner, err := object(fields["brick"])
-		if err == nil {
-			err = fill(f.Brick, inner, fields["brick"])
-		}
-		if err != nil {
-			return File{}, fmt.Errorf("brick: %w", err)
-		}
 	}
 	if err := f.Validate(); err != nil {
 		return File{}, err
