@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sync"
 )
 
 // Files is a node's file tree: "/" on a real node, any directory in a test.
@@ -14,6 +15,9 @@ import (
 // link leads out of it.
 type Files struct {
 	root *os.Root
+	// changing is held while a file is replaced: the peer service and a step may both
+	// want to change /etc/hosts.
+	changing sync.Mutex
 }
 
 // OpenFiles returns the file tree whose root is the directory dir.
@@ -22,7 +26,7 @@ func OpenFiles(dir string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Files{root}, nil
+	return &Files{root: root}, nil
 }
 
 // Close gives the root directory back.
@@ -144,4 +148,20 @@ func (f *Files) mkdir(real string, mode fs.FileMode) error {
 		return err
 	}
 	return f.sync(parent)
+}
+
+// Set gives a file of the kernel's, as there are in sysfs, a value.
+func (f *Files) Set(name, value string) error {
+	file, err := f.openFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(value)
+	if closing := file.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return fmt.Errorf("cannot set %s to %s: %w", name, value, cause(err))
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -115,6 +116,30 @@ func TestErrorsNameTheFileAsItWasAsked(t *testing.T) {
 	}
 }
 
+// The peer service and a step change /etc/hosts at the same time.
+func TestTwoEditAFileAtOnce(t *testing.T) {
+	files, _ := tree(t, map[string]string{"etc/hosts": "0\n"})
+	const each = 30
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range each {
+				err := files.Edit("/etc/hosts", 0o644, func(text string) string { return text + "x" })
+				if err == nil {
+					err = files.Replace("/etc/hostname", []byte("cluster01\n"), 0o644)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got, err := files.Read("/etc/hosts"); len(got) != len("0\n")+4*each || err != nil {
+		t.Errorf("%d edits left %q, %v", 4*each, got, err)
+	}
+}
+
 func TestReplace(t *testing.T) {
 	files, dir := tree(t, map[string]string{
 		"etc/default/locale": "-> ../locale.conf",
@@ -212,5 +237,72 @@ func TestMkdirMakesWhatIsMissing(t *testing.T) {
 	}
 	if info, _ := files.Stat("/export/a/brick"); info.Mode().Perm() != 0o750 {
 		t.Errorf("a second time changed the mode to %v", info.Mode())
+	}
+}
+
+func TestRenameMovesAWholeDirectory(t *testing.T) {
+	files, _ := tree(t, map[string]string{"var/pool/a.deb": "x", "var/file": "new", "var/old": "old", "lib": "-> /var"})
+	for from, to := range map[string]string{"/lib/pool": "/var/gone", "/var/file": "/lib/old"} {
+		if err := files.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{"/var/gone/a.deb": "x", "/var/old": "new"} {
+		if got, err := files.Read(name); string(got) != want || err != nil {
+			t.Errorf("%s holds %q, %v", name, got, err)
+		}
+	}
+	err := files.Rename("/var/pool", "/var/again")
+	if want := "cannot rename /var/pool to /var/again: no such file or directory"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestRemoveStopsAtLinks(t *testing.T) {
+	files, _ := tree(t, map[string]string{"pool/a/b.deb": "x", "pool/out": "-> /kept", "kept/file": "x", "link": "-> /kept", "file": "x"})
+	for _, name := range []string{"/pool", "/link", "/file", "/file", "/nowhere/at/all"} {
+		if err := files.Remove(name); err != nil {
+			t.Error(err)
+		}
+	}
+	names, err := files.List("/")
+	if diff := cmp.Diff([]string{"kept"}, names); diff != "" || err != nil {
+		t.Errorf("left (-want +got), %v:\n%s", err, diff)
+	}
+	if !files.Exists("/kept/file") {
+		t.Error("what a link led to was removed")
+	}
+}
+
+func TestOverwriteKeepsTheFileThatThereIs(t *testing.T) {
+	files, dir := tree(t, map[string]string{"short": "old", "long": "something longer"})
+	path := func(name string) string { return filepath.Join(dir, name) }
+	before, err := os.Stat(path("short"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/short", "/long", "/none"} {
+		if err := files.Overwrite(name, []byte("new")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, err := os.ReadFile(path(name)); string(got) != "new" || err != nil {
+			t.Errorf("%s is %q, %v", name, got, err)
+		}
+	}
+	if after, err := os.Stat(path("short")); err != nil || !os.SameFile(before, after) {
+		t.Errorf("it is another file now, %v", err)
+	}
+}
+
+func TestSetMakesNoFile(t *testing.T) {
+	files, dir := tree(t, map[string]string{"sys/devices/led/trigger": "[mmc0]\n", "sys/class/leds/ACT": "-> ../../devices/led"})
+	if err := files.Set("/sys/class/leds/ACT/trigger", "timer"); err != nil {
+		t.Error(err)
+	}
+	if got, _ := os.ReadFile(filepath.Join(dir, "sys/devices/led/trigger")); string(got) != "timer" {
+		t.Errorf("the value is %q", got)
+	}
+	if err := files.Set("/sys/class/leds/ACT/none", "1"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a value that there is not: %v", err)
 	}
 }

@@ -13,6 +13,9 @@ package host
 
 import (
 	"context"
+	"net"
+	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -22,6 +25,16 @@ type Host struct {
 	Runner Runner
 	Units  Units
 	Clock  Clock
+	// HTTP asks a server on this machine or beside it. No program that could is on
+	// every base.
+	HTTP http.RoundTripper
+	// UDP asks what does not speak TCP.
+	UDP UDP
+	// Listen takes TCP connections at an IPv4 address, which need not be the machine's yet.
+	Listen func(ctx context.Context, at netip.AddrPort) (net.Listener, error)
+	// Lookup gives the addresses that a name leads to, by the hosts file or the DNS. It
+	// fails where there are none.
+	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 	// SetHostname gives the running kernel a host name.
 	SetHostname func(name string) error
 }
@@ -33,12 +46,27 @@ type Units interface {
 	Start(ctx context.Context, unit string) error
 	// Restart stops a unit that is active, and starts it.
 	Restart(ctx context.Context, unit string) error
+	// Stop stops a unit; one that is not active stays as it is.
+	Stop(ctx context.Context, unit string) error
 	// Enable has units started at every boot.
 	Enable(ctx context.Context, units ...string) error
 	// Mask keeps units from being started by anybody.
 	Mask(ctx context.Context, units ...string) error
+	// Reload has systemd read all unit files again, and run its generators.
+	Reload(ctx context.Context) error
 	// Active tells whether a unit is up: active, or reloading.
 	Active(ctx context.Context, unit string) (bool, error)
+}
+
+// UDP asks questions of one packet. IPv4 is enough for those whom we ask.
+type UDP interface {
+	// Source is the address of this machine that whoever is at to sees.
+	Source(to netip.Addr) (netip.Addr, error)
+	// Ask sends a packet, to one machine or to a multicast group, and hands what comes
+	// back to heard until that has enough, which is true, or the time is over, which is
+	// no error. An answer is cut off at 2 KiB.
+	Ask(ctx context.Context, from netip.Addr, to netip.AddrPort, packet []byte, limit time.Duration,
+		heard func(from netip.AddrPort, answer []byte) (enough bool)) error
 }
 
 // Clock is time as a step sees it.

@@ -18,18 +18,28 @@ type Mount struct {
 
 const mountinfo = "/proc/self/mountinfo"
 
-// MountAt returns what is mounted at a directory; found is false when nothing
-// is. Of several mounts upon each other it is the one on top.
-func (h *Host) MountAt(point string) (m Mount, found bool, err error) {
+// Mounts returns everything that is mounted, as this process sees it; the newest
+// comes last.
+func (h *Host) Mounts() ([]Mount, error) {
 	text, err := h.Files.Read(mountinfo)
 	if err != nil {
-		return Mount{}, false, err
+		return nil, err
 	}
 	mounts, err := parseMounts(string(text))
 	if err != nil {
-		return Mount{}, false, fmt.Errorf("%s: %w", mountinfo, err)
+		return nil, fmt.Errorf("%s: %w", mountinfo, err)
 	}
-	for _, m := range slices.Backward(mounts) { // the kernel lists the newest last
+	return mounts, nil
+}
+
+// MountAt returns what is mounted at a directory; found is false when nothing
+// is. Of several mounts upon each other it is the one on top.
+func (h *Host) MountAt(point string) (m Mount, found bool, err error) {
+	mounts, err := h.Mounts()
+	if err != nil {
+		return Mount{}, false, err
+	}
+	for _, m := range slices.Backward(mounts) {
 		if m.Point == point {
 			return m, true, nil
 		}

@@ -84,6 +84,9 @@ type Exec struct {
 	Log func(line string)
 }
 
+// logEnd is between a command and how it ended, in a line of the log.
+const logEnd = " ["
+
 // waitDelay is how long a cancelled command may take to end by itself before it
 // is killed and its pipes are closed.
 const waitDelay = 5 * time.Second
@@ -115,7 +118,7 @@ func (x Exec) Run(ctx context.Context, cmd Cmd) (Result, error) {
 		if err != nil {
 			end = "exit " + fmt.Sprint(ExitCode(err))
 		}
-		x.Log(fmt.Sprintf("%s [%s, %.1fs]", cmd, end, time.Since(began).Seconds()))
+		x.Log(fmt.Sprintf("%s%s%s, %.1fs]", cmd, logEnd, end, time.Since(began).Seconds()))
 	}
 	return res, err
 }

@@ -23,6 +23,11 @@ func (Systemd) Restart(ctx context.Context, unit string) error {
 	return job(ctx, "restart", unit, (*dbus.Conn).RestartUnitContext)
 }
 
+// Stop implements Units.
+func (Systemd) Stop(ctx context.Context, unit string) error {
+	return job(ctx, "stop", unit, (*dbus.Conn).StopUnitContext)
+}
+
 // Enable implements Units.
 func (Systemd) Enable(ctx context.Context, units ...string) error {
 	return reloaded(ctx, "enable", units, func(c *dbus.Conn) error {
@@ -37,6 +42,11 @@ func (Systemd) Mask(ctx context.Context, units ...string) error {
 		_, err := c.MaskUnitFilesContext(ctx, units, false, true)
 		return err
 	})
+}
+
+// Reload implements Units.
+func (Systemd) Reload(ctx context.Context) error {
+	return reloaded(ctx, "", nil, func(*dbus.Conn) error { return nil })
 }
 
 // Active implements Units.
@@ -57,9 +67,18 @@ func (Systemd) Active(ctx context.Context, unit string) (bool, error) {
 func dial(ctx context.Context) (*dbus.Conn, error) {
 	c, err := dbus.NewSystemdConnectionContext(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cannot speak to systemd: %w", err)
+		return nil, fmt.Errorf("cannot speak to systemd: %w", why(ctx, err))
 	}
 	return c, nil
+}
+
+// why is the cause of an error: a context that ends closes the connection, whose error
+// does not tell.
+func why(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // reloaded changes unit files and has systemd read them again.
@@ -93,7 +112,7 @@ func job(ctx context.Context, verb, unit string,
 		err = await(ctx, c, unit, done)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot %s %s: %w", verb, unit, err)
+		return fmt.Errorf("cannot %s %s: %w", verb, unit, why(ctx, err))
 	}
 	return nil
 }

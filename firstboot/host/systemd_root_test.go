@@ -33,9 +33,11 @@ func TestMain(m *testing.M) {
 	fmt.Println("inside: over")
 }
 
-// units are what checks works on.
+// units are what checks works on: each on its own, since they come in any order.
 var units = map[string]string{
-	"count.service":   "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo x >>/run/count'\n[Install]\nWantedBy=multi-user.target\n",
+	"count.service":   "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c 'echo x >>/run/count'\n",
+	"wanted.service":  "[Service]\nType=oneshot\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n",
+	"stays.service":   "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
 	"slow.service":    "[Service]\nType=oneshot\nExecStart=/bin/sleep 1\n",
 	"endless.service": "[Service]\nType=oneshot\nExecStart=/bin/sleep 1000\n",
 	"broken.service":  "[Service]\nType=oneshot\nExecStart=/bin/false\n",
@@ -55,6 +57,16 @@ var checks = map[string]func(ctx context.Context) error{
 			return fmt.Errorf("active %v before and %v after, started as often as %q", before, after, count)
 		}
 		return errors.Join(err1, err2, err3, err4, err5, err6)
+	},
+	"a unit is stopped, also when it is stopped already": func(ctx context.Context) error {
+		var s host.Systemd
+		err1 := s.Start(ctx, "stays.service")
+		err2 := s.Stop(ctx, "stays.service")
+		active, err3 := s.Active(ctx, "stays.service")
+		if active {
+			return errors.New("it is active")
+		}
+		return errors.Join(err1, err2, err3, s.Stop(ctx, "stays.service"))
 	},
 	"start waits until systemd has done it": func(ctx context.Context) error {
 		began := time.Now()
@@ -85,9 +97,22 @@ var checks = map[string]func(ctx context.Context) error{
 		return says(host.Systemd{}.Start(ctx, "nowhere.service"), "cannot start nowhere.service: Unit nowhere.service not found.")
 	},
 	"an enabled unit is linked": func(ctx context.Context) error {
-		err := host.Systemd{}.Enable(ctx, "count.service")
-		_, missing := os.Lstat("/etc/systemd/system/multi-user.target.wants/count.service")
+		err := host.Systemd{}.Enable(ctx, "wanted.service")
+		_, missing := os.Lstat("/etc/systemd/system/multi-user.target.wants/wanted.service")
 		return errors.Join(err, missing)
+	},
+	"a unit that was changed is another after a reload": func(ctx context.Context) error {
+		const name = "/etc/systemd/system/changing.service"
+		var s host.Systemd
+		write := func(program string) error {
+			return os.WriteFile(name, []byte("[Service]\nType=oneshot\nExecStart="+program+"\n"), 0o644)
+		}
+		err1 := write("/bin/false")
+		if err := s.Start(ctx, "changing.service"); err == nil {
+			return errors.New("it did not fail at first")
+		}
+		err2 := write("/bin/true")
+		return errors.Join(err1, err2, s.Reload(ctx), s.Start(ctx, "changing.service"))
 	},
 	"a masked unit cannot be started": func(ctx context.Context) error {
 		if err := (host.Systemd{}).Mask(ctx, "systemd-ask-password-wall.service"); err != nil {

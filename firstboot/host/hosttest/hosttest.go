@@ -5,11 +5,16 @@ package hosttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,6 +47,10 @@ func New(t testing.TB, files map[string]string, transcript ...Exchange) *Host {
 		Runner:      newTranscript(t, transcript),
 		Units:       h.Units,
 		Clock:       &Clock{},
+		HTTP:        Server(func(*http.Request) (int, string) { return 0, "" }),
+		UDP:         Silence{},
+		Listen:      func(context.Context, netip.AddrPort) (net.Listener, error) { return nil, syscall.EADDRINUSE },
+		Lookup:      func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") },
 		SetHostname: func(name string) error { h.Write("/proc/sys/kernel/hostname", name+"\n"); return nil },
 	}
 	for name, content := range files {
@@ -69,6 +78,9 @@ func (h *Host) Write(name, content string) {
 		h.t.Fatal(err)
 	}
 }
+
+// Path is where a name of the tree lies on the test machine.
+func (h *Host) Path(name string) string { return filepath.Join(h.dir, name) }
 
 // Remove takes a file or a directory away.
 func (h *Host) Remove(name string) {
@@ -114,15 +126,59 @@ func (u *Units) Start(_ context.Context, unit string) error { return u.ask("star
 // Restart implements host.Units.
 func (u *Units) Restart(_ context.Context, unit string) error { return u.ask("restart", unit) }
 
+// Stop implements host.Units.
+func (u *Units) Stop(_ context.Context, unit string) error { return u.ask("stop", unit) }
+
 // Enable implements host.Units.
 func (u *Units) Enable(_ context.Context, units ...string) error { return u.ask("enable", units...) }
 
 // Mask implements host.Units.
 func (u *Units) Mask(_ context.Context, units ...string) error { return u.ask("mask", units...) }
 
-// Active implements host.Units: what was started is active.
+// Reload implements host.Units.
+func (u *Units) Reload(context.Context) error { return u.ask("reload") }
+
+// Active implements host.Units: what was started is active until it is stopped.
 func (u *Units) Active(_ context.Context, unit string) (bool, error) {
-	return slices.Contains(u.Asked, "start "+unit), nil
+	for _, asked := range slices.Backward(u.Asked) {
+		switch asked {
+		case "start " + unit, "restart " + unit:
+			return true, nil
+		case "stop " + unit:
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// Server answers every request with a status and a header, Berry-Site; where the
+// status is 0 nobody listens. It is a http.RoundTripper.
+type Server func(r *http.Request) (status int, site string)
+
+// RoundTrip implements http.RoundTripper.
+func (s Server) RoundTrip(r *http.Request) (*http.Response, error) {
+	status, site := s(r)
+	if status == 0 {
+		return nil, syscall.ECONNREFUSED
+	}
+	return &http.Response{
+		StatusCode: status, Status: fmt.Sprint(status, " ", http.StatusText(status)),
+		Header: http.Header{"Berry-Site": {site}}, Body: http.NoBody, Request: r,
+	}, nil
+}
+
+// Silence is a network on which this machine is Own, and nobody answers.
+type Silence struct{}
+
+// Own is this machine's address.
+var Own = netip.MustParseAddr("192.168.2.5")
+
+// Source implements host.UDP.
+func (Silence) Source(netip.Addr) (netip.Addr, error) { return Own, nil }
+
+// Ask implements host.UDP.
+func (Silence) Ask(ctx context.Context, _ netip.Addr, _ netip.AddrPort, _ []byte, _ time.Duration, _ func(netip.AddrPort, []byte) bool) error {
+	return context.Cause(ctx)
 }
 
 // Clock is a clock that goes on by a tenth of a second whenever it is read, and

@@ -1,9 +1,11 @@
 package hosttest
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"berries/firstboot/host"
@@ -14,7 +16,8 @@ type Exchange struct {
 	Cmd    string // as a person would type it
 	Stdin  string
 	Stdout string
-	Fails  string // the command fails with this on its stderr and exit status 1
+	Fails  string // the command fails with this on its stderr
+	Exit   int    // its exit status; 1 when it Fails and none is given
 	Then   func() // what the command changes, when set
 }
 
@@ -52,9 +55,11 @@ func (tr *transcript) Run(ctx context.Context, cmd host.Cmd) (host.Result, error
 	if cmd.String() != e.Cmd || string(stdin) != e.Stdin {
 		tr.t.Fatalf("got the command\n\t%s < %q\nwant\n\t%s < %q", cmd, stdin, e.Cmd, e.Stdin)
 	}
-	if e.Fails != "" {
-		return host.Result{Stderr: []byte(e.Fails)},
-			&host.CommandError{Cmd: e.Cmd, ExitCode: 1, Output: e.Fails, Err: errors.New("exit status 1")}
+	if e.Fails != "" || e.Exit != 0 {
+		status := cmp.Or(e.Exit, 1)
+		words := strings.ReplaceAll(strings.TrimSpace(cmp.Or(e.Fails, e.Stdout)), "\n", "; ")
+		return host.Result{Stdout: []byte(e.Stdout), Stderr: []byte(e.Fails)},
+			&host.CommandError{Cmd: e.Cmd, ExitCode: status, Output: words, Err: fmt.Errorf("exit status %d", status)}
 	}
 	if e.Then != nil {
 		e.Then()
