@@ -11,16 +11,20 @@ import (
 // "berry-firstboot[312]: ", a kernel's time stamp) is not ours.
 const prefix = "berry-firstboot: "
 
-// Line is one line on the console: how a step ended, or that every step holds.
+// Line is one line on the console: how a step ended, or that every step holds that
+// others need.
 //
 //	berry-firstboot: step 1/2 identity: done (0.1s)
 //	berry-firstboot: step 2/2 card: already done (0.0s)
+//	berry-firstboot: step 2/2 tunnel: done (6.1s); balancer does not answer at www.example.org, UDP port 51820
 //	berry-firstboot: step 2/2 card: failed: no partition is labelled berry-brick
 //	berry-firstboot: ready
 type Line struct {
-	Ready  bool // the last of the lines above; the other fields are empty
-	Number int  // of the step, from 1
-	Total  int  // how many steps this node has
+	// Ready is the last of the lines above, with all other fields empty. Only lines of
+	// spared steps follow it.
+	Ready  bool
+	Number int // of the step, from 1
+	Total  int // how many steps this node has
 	Step   Step
 }
 
@@ -38,7 +42,11 @@ func (l Line) Text() string {
 	case Failed:
 		return head + string(Failed) + ": " + l.Step.Error
 	case Done, AlreadyDone:
-		return fmt.Sprintf("%s%s (%.1fs)", head, l.Step.State, l.Step.Seconds)
+		text := fmt.Sprintf("%s%s (%.1fs)", head, l.Step.State, l.Step.Seconds)
+		if l.Step.Note != "" {
+			text += "; " + l.Step.Note
+		}
+		return text
 	case Running:
 		return head + cmp.Or(l.Step.Doing, string(Running))
 	}
@@ -69,15 +77,16 @@ func ParseLine(line string) (l Line, ok bool) {
 	return ended(l, text)
 }
 
-// ended reads "done (0.1s)".
+// ended reads "done (0.1s)", or "done (0.1s); a note".
 func ended(l Line, text string) (Line, bool) {
 	state, took, _ := strings.Cut(text, " (")
-	took, whole := strings.CutSuffix(took, "s)")
+	took, note, whole := strings.Cut(took, "s)")
+	note, noted := strings.CutPrefix(note, "; ")
 	seconds, err := strconv.ParseFloat(took, 64)
-	if !whole || err != nil || !(seconds >= 0) || State(state) != Done && State(state) != AlreadyDone {
+	if !whole || noted != (note != "") || err != nil || !(seconds >= 0) || State(state) != Done && State(state) != AlreadyDone {
 		return Line{}, false
 	}
-	l.Step.State, l.Step.Seconds = State(state), seconds
+	l.Step.State, l.Step.Seconds, l.Step.Note = State(state), seconds, note
 	return l, true
 }
 

@@ -21,6 +21,8 @@ func TestLines(t *testing.T) {
 		{"berry-firstboot: step 2/2 card: failed: cannot grow partition 3 of /dev/mmcblk0: sfdisk: exit status 1 (0.0s)",
 			Line{Number: 2, Total: 2, Step: Step{Name: "card", State: Failed,
 				Error: "cannot grow partition 3 of /dev/mmcblk0: sfdisk: exit status 1 (0.0s)"}}},
+		{"berry-firstboot: step 3/4 tunnel: done (6.1s); balancer does not answer (yet)", Line{Number: 3, Total: 4,
+			Step: Step{Name: "tunnel", State: Done, Seconds: 6.1, Note: "balancer does not answer (yet)"}}},
 		{"berry-firstboot: ready", Line{Ready: true}},
 	}
 	for _, tt := range tests {
@@ -66,6 +68,8 @@ func TestLinesThatAreNotOurs(t *testing.T) {
 		"berry-firstboot: step 1/2 identity: done (soon)",
 		"berry-firstboot: step 1/2 identity: running (0.1s)",
 		"berry-firstboot: step 1/2 identity",
+		"berry-firstboot: step 1/2 identity: done (0.1s);",
+		"berry-firstboot: step 1/2 identity: done (0.1s) at last",
 	} {
 		if got, ok := ParseLine(text); ok || got != (Line{}) {
 			t.Errorf("ParseLine(%q) = %+v, %v", text, got, ok)

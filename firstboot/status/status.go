@@ -43,8 +43,10 @@ type Status struct {
 	Program string `json:"program"` // version of the berry-firstboot that wrote this
 	// Starts is how often run has begun on this card; run itself reads it, to
 	// count on. Many of them mean a step that fails again and again.
-	Starts int  `json:"starts"`
-	Ready  bool `json:"ready"` // every step holds; the status command's exit code
+	Starts int `json:"starts"`
+	// Ready is that every step holds that others need (steps.Spared); the status
+	// command's exit code.
+	Ready bool `json:"ready"`
 	// Updated is when this was written, by the node's own clock, which is wrong
 	// until a network has been found.
 	Updated time.Time `json:"updated"`
@@ -60,6 +62,25 @@ type Step struct {
 	// Seconds is how long an ended step took, to a tenth.
 	Seconds float64 `json:"seconds,omitempty"`
 	Error   string  `json:"error,omitempty"` // why it failed, on one line
+	// Note is what an ended step that holds has to say all the same, on one line.
+	Note string `json:"note,omitempty"`
+}
+
+// Summary is where a node that is ready stands, in one line: with what it lacks all the
+// same.
+func (s Status) Summary() string {
+	words, before := Line{Ready: true}.Text(), ", but: "
+	for _, step := range s.Steps {
+		why := step.Note
+		if step.State == Failed {
+			why = step.Error
+		}
+		if why != "" {
+			words += before + step.Name + ": " + why
+			before = "; "
+		}
+	}
+	return words
 }
 
 // Read returns what the status file says, or the zero Status where there is no
@@ -80,13 +101,15 @@ func Read(files *host.Files) (Status, error) {
 }
 
 // Write replaces the status file. It holds no secrets: everybody may read it.
-func Write(files *host.Files, s Status) error {
-	data, err := json.MarshalIndent(s, "", "  ")
+func Write(files *host.Files, s Status) error { return write(files, Path, s) }
+
+func write(files *host.Files, name string, content any) error {
+	data, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := files.Mkdir(path.Dir(Path), 0o755); err != nil {
+	if err := files.Mkdir(path.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return files.Replace(Path, append(data, '\n'), 0o644)
+	return files.Replace(name, append(data, '\n'), 0o644)
 }

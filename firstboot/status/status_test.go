@@ -80,3 +80,12 @@ func TestABrokenStatusFileIsSaidAndCanBeReplaced(t *testing.T) {
 		t.Errorf("it cannot be replaced: %v", err)
 	}
 }
+
+func TestWhatAReadyNodeLacks(t *testing.T) {
+	steps := []Step{{Name: "web", State: Done}, {Name: "ports", State: Failed, Error: "there is no router"}, {Name: "tunnel", State: Done, Note: "balancer does not answer"}}
+	for i, want := range []string{"ready", "ready, but: ports: there is no router", "ready, but: ports: there is no router; tunnel: balancer does not answer"} {
+		if got := (Status{Ready: true, Steps: steps[:i+1]}).Summary(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
