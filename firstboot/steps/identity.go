@@ -48,7 +48,7 @@ func identityDifferences(ctx context.Context, h *host.Host, f node.File) ([]diff
 		},
 		func() ([]difference, error) { return kernelName(h, f.Name) },
 		func() ([]difference, error) {
-			return file(h, "/etc/hosts", func(text string) string { return withOwnName(text, f.Name) })
+			return file(h, hostsPath, func(text string) string { return withOwnName(text, f.Name) })
 		},
 		func() ([]difference, error) { return localtime(h, f.TimeZone) },
 		func() ([]difference, error) {
@@ -73,15 +73,19 @@ func file(h *host.Host, name string, want func(text string) string) ([]differenc
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	text := want(string(data))
-	if err == nil && text == string(data) {
+	if err == nil && want(string(data)) == string(data) {
 		return nil, nil
 	}
 	return []difference{{
 		what:  name + " is not as this node needs it",
 		doing: "writing " + name,
-		mend:  func(context.Context) error { return h.Files.Replace(name, []byte(text), 0o644) },
+		mend:  func(context.Context) error { return h.Files.Edit(name, 0o644, want) },
 	}}, nil
+}
+
+// private compares a file that only root may read with what it should hold.
+func private(h *host.Host, name, want string) ([]difference, error) {
+	return placed{name, want, node.Mode}.differences(h)
 }
 
 func kernelName(h *host.Host, name string) ([]difference, error) {

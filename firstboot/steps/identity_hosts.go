@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -18,8 +19,19 @@ ff02::2		ip6-allrouters
 
 // withOwnName returns hosts(5) with "127.0.1.1 NAME" in it exactly once, and
 // every line for another address as it was. A line that says so already stays as
-// it is; else the new one takes the place of the first for that address.
+// it is; else the new one takes the place of the first for that address. Where
+// another address has the name, as with the block that package peers keeps, hosts
+// stays as it is.
 func withOwnName(hosts, name string) string {
+	for line := range strings.Lines(hosts) {
+		w := words(line)
+		if len(w) == 0 || !slices.Contains(w[1:], name) {
+			continue
+		}
+		if a, err := netip.ParseAddr(w[0]); err == nil && !a.IsLoopback() {
+			return hosts
+		}
+	}
 	if strings.TrimSpace(hosts) == "" {
 		hosts = localHosts
 	}

@@ -109,6 +109,9 @@ func TestIdentityFindsNothingToDo(t *testing.T) {
 		{"as the builder leaves trixie", map[string]string{
 			"/etc/locale.conf": "LANG=en_GB.UTF-8\n", "/etc/default/locale": "-> ../locale.conf",
 		}, "en_GB.UTF-8", []hosttest.Exchange{locales(withGB)}},
+		{"hosts with the block that package peers keeps", map[string]string{
+			"/etc/hosts": "127.0.0.1\tlocalhost\n# The nodes of the cluster.\n192.168.2.5\tcluster01\n192.168.2.6\tcluster02\n",
+		}, "en_GB.UTF-8", []hosttest.Exchange{locales(withGB)}},
 		{"trixie without the old name", map[string]string{
 			"/etc/locale.conf": "LANG=en_GB.UTF-8\n", "/etc/default/locale": "",
 		}, "en_GB.UTF-8", []hosttest.Exchange{locales(withGB)}},
@@ -170,7 +173,8 @@ func TestWithOwnName(t *testing.T) {
 		{"twice", "127.0.1.1 cluster01\n" + lo + "127.0.1.1 cluster01\n", "127.0.1.1 cluster01\n" + lo},
 		{"a wrong one before the right one", "127.0.1.1 old\n" + lo + "127.0.1.1 cluster01\n", lo + "127.0.1.1 cluster01\n"},
 		{"a comment that speaks of it", lo + "# 127.0.1.1 cluster01\n", lo + "# 127.0.1.1 cluster01\n127.0.1.1\tcluster01\n"},
-		{"its real address", lo + "192.168.2.5 cluster01\n", lo + "192.168.2.5 cluster01\n127.0.1.1\tcluster01\n"},
+		{"its real address", lo + "192.168.2.5 cluster01\n", lo + "192.168.2.5 cluster01\n"},
+		{"the loopback address", lo + "127.0.0.1 cluster01\n", lo + "127.0.0.1 cluster01\n127.0.1.1\tcluster01\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -34,6 +34,11 @@ func (p *play) Act(_ context.Context, _ *host.Host, _ node.File, say func(string
 	return p.act(say)
 }
 
+// luxury is a play that is spared.
+type luxury struct{ *play }
+
+func (luxury) Spared() {}
+
 func works(func(string)) error { return nil }
 
 func TestHowAStepEnds(t *testing.T) {
@@ -91,6 +96,37 @@ func TestAFailedStepIsTheLast(t *testing.T) {
 	}
 }
 
+func TestAFailedStepThatNobodyNeedsIsNotTheLast(t *testing.T) {
+	dark := luxury{&play{looks: []State{nil}, look: errors.New("it is dark")}}
+	broken := &play{looks: []State{nil}, look: errors.New("it broke")}
+	whole := &play{looks: []State{nil}}
+	for _, tt := range []struct {
+		name   string
+		list   []Step
+		err    string
+		spares bool
+		told   []int
+	}{
+		{"all hold", []Step{whole, luxury{whole}}, "", true, []int{0, 0, 1, 1}},
+		{"one of them fails", []Step{whole, dark, luxury{whole}}, "step play: it is dark", true, []int{0, 0, 1, 1, 2, 2}},
+		{"both fail", []Step{dark, whole, dark}, "step play: it is dark; step play: it is dark", true, []int{0, 0, 1, 1, 2, 2}},
+		{"and so does another", []Step{dark, broken, whole}, "step play: it is dark; step play: it broke", false, []int{0, 0, 1, 1}},
+		{"only the other fails", []Step{broken, dark}, "step play: it broke", false, []int{0, 0}},
+	} {
+		var told []int
+		err := Run(t.Context(), hosttest.New(t, nil).Host, node.File{}, tt.list, func(i int, _ status.Step) { told = append(told, i) })
+		if text(err) != tt.err || Spares(err) != tt.spares {
+			t.Errorf("%s: error %q, spares %v; want %q, %v", tt.name, text(err), Spares(err), tt.err, tt.spares)
+		}
+		if diff := cmp.Diff(tt.told, told); diff != "" {
+			t.Errorf("%s: told of steps (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	if Spares(errors.New("stopped")) {
+		t.Error("it spares what is no step's failure")
+	}
+}
+
 func TestAStepThatIsCutShortHasNotFailed(t *testing.T) {
 	stopped := errors.New("stopped")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -114,12 +150,20 @@ func TestTheOrderOfANode(t *testing.T) {
 		file node.File
 		want []string
 	}{
-		{"storage", node.File{Brick: &node.Brick{}}, []string{"identity", "card"}},
-		{"balancer", node.File{}, []string{"identity"}},
+		{"storage", node.File{Brick: &node.Brick{}, Packages: &node.Packages{}, Gluster: &node.Gluster{}, Web: &node.Web{}},
+			[]string{"identity", "card", "packages", "peers", "pool", "volume", "mount", "web"}},
+		{"balancer", node.File{Packages: &node.Packages{}, Balancer: &node.Balancing{}}, []string{"identity", "packages", "balancer"}},
+		{"balancer with an authority", node.File{Balancer: &node.Balancing{HTTPS: &node.HTTPS{ACME: &node.ACME{}}}}, []string{"identity", "balancer", "certificate"}},
+		{"balancer at home", node.File{Balancer: &node.Balancing{HTTPS: &node.HTTPS{ACME: &node.ACME{}}}, DDNS: &node.DDNS{}}, []string{"identity", "balancer", "ddclient", "certificate"}},
+		{"balancer with a certificate", node.File{Balancer: &node.Balancing{HTTPS: &node.HTTPS{Pair: &node.Pair{}}}}, []string{"identity", "balancer"}},
+		{"remote", node.File{Brick: &node.Brick{}, Packages: &node.Packages{}, Ports: []node.Port{{}}, DDNS: &node.DDNS{}},
+			[]string{"identity", "card", "packages", "ports", "ddclient"}},
+		{"storage without packages", node.File{Brick: &node.Brick{}}, []string{"identity", "card"}},
+		{"balancer without packages", node.File{}, []string{"identity"}},
 	}
 	for _, tt := range tests {
 		var got []string
-		for _, s := range For(tt.file) {
+		for _, s := range For(tt.file, nil, nil) {
 			got = append(got, s.Name())
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -6,14 +6,19 @@
 // state of its own, for what a look finds on the machine is the state. So every
 // step is safe to run at any time, any number of times, after any power cut.
 //
-// What is not here on purpose: retries. A step that fails ends the run, and
-// systemd starts the program again, which looks at everything again.
+// Once all of them hold, Watch keeps looking at those that the world outside can undo.
+//
+// What is not here on purpose: retries of a first walk. A step that fails ends it,
+// and systemd starts the program again, which looks at everything again. Only one that
+// is Spared does not: a node without it is ready all the same, and Watch goes on.
 package steps
 
 import (
 	"context"
 	"strings"
+	"time"
 
+	"berries/firstboot/cards"
 	"berries/firstboot/host"
 	"berries/firstboot/node"
 )
@@ -32,11 +37,63 @@ type Step interface {
 	Act(ctx context.Context, h *host.Host, f node.File, say func(doing string)) error
 }
 
+// Spared is a Step that no other step and no other node needs. When it fails, the walk
+// goes on with the steps behind it, and the node is ready without it. So that it keeps
+// none of them waiting, its Act waits for nothing that may take long.
+type Spared interface {
+	Step
+	// Spared does nothing.
+	Spared()
+}
+
+// IsSpared tells whether a step is Spared.
+func IsSpared(s Step) bool {
+	_, is := s.(Spared)
+	return is
+}
+
+// Noter is a step that may have something to say although it holds, which nothing that it
+// could do would change.
+type Noter interface {
+	// Note is one line without secrets; "" is nothing.
+	Note(ctx context.Context, h *host.Host, f node.File) string
+}
+
 // For lists the steps of a node in the order in which they are walked.
-func For(f node.File) []Step {
+func For(f node.File, others Neighbours, book *cards.Book) []Step {
 	list := []Step{Identity{}}
 	if f.Brick != nil {
 		list = append(list, Card{})
+	}
+	if f.Packages != nil {
+		list = append(list, Packages{})
+	}
+	if f.Tunnel != nil {
+		list = append(list, Tunnel{})
+	}
+	if f.Gluster != nil {
+		list = append(list, Peers{others, book}, Pool{others}, Volume{others, book}, Mount{})
+	}
+	if f.Web != nil {
+		list = append(list, Web{})
+	}
+	if f.Secondary != nil {
+		list = append(list, Secondary{})
+	}
+	if f.Balancer != nil {
+		list = append(list, Balancer{})
+	}
+	if len(f.Ports) > 0 {
+		list = append(list, Ports{})
+	}
+	if f.DDNS != nil {
+		list = append(list, DDClient{})
+	}
+	if b := f.Balancer; b != nil && b.HTTPS != nil && b.HTTPS.ACME != nil {
+		list = append(list, Certificate{}) // the authority finds the site by the name that ddclient keeps
+	}
+	if f.GeoRep != nil {
+		list = append(list, GeoRep{others})
 	}
 	return list
 }
@@ -56,6 +113,9 @@ type difference struct {
 	doing string // what is said while it is mended: "setting the host name"
 	// mend makes it right. It is nil where nothing that a step may do would help.
 	mend func(ctx context.Context) error
+	// after is how long it must have been so before it is mended: it may well pass
+	// by itself. Only insist heeds it.
+	after time.Duration
 }
 
 // stateOf is the State of a list of differences.
@@ -88,4 +148,28 @@ func mendAll(ctx context.Context, say func(string), look func() ([]difference, e
 			return err
 		}
 	}
+}
+
+// inactive looks whether systemd has a unit running, which people know by a name, and
+// which start starts.
+func inactive(ctx context.Context, h *host.Host, unit, name string, start func(context.Context) error) ([]difference, error) {
+	active, err := h.Units.Active(ctx, unit)
+	if err != nil || active {
+		return nil, err
+	}
+	return []difference{{what: name + " is not running", doing: "starting " + name, mend: start}}, nil
+}
+
+// notAtBoot looks for the link that starts a service, which people know by a name, at
+// every boot.
+func notAtBoot(h *host.Host, unit, name string) ([]difference, error) {
+	link, err := h.Files.Target(unitDir + "/multi-user.target.wants/" + unit)
+	if err != nil || link != "" {
+		return nil, err
+	}
+	return []difference{{
+		what:  name + " is not started at boot",
+		doing: "enabling " + name,
+		mend:  func(ctx context.Context) error { return h.Units.Enable(ctx, unit) },
+	}}, nil
 }
