@@ -6,9 +6,10 @@
 //
 // The card has the three partitions of a node image. Its root filesystem is real
 // ext4; the test machine's /usr lies below its own, read-only, through hostfs and
-// an overlay, so that systemd, sfdisk and resize2fs need not be copied. The Debian
-// packages that must be there: user-mode-linux, kmod, systemd, udev, e2fsprogs,
-// fdisk, locales, tzdata.
+// an overlay, so that systemd, sfdisk and resize2fs need not be copied. FromImage
+// makes a card of a whole image instead, as the builder makes it for amd64. The
+// Debian packages that must be there: user-mode-linux, kmod, systemd, udev,
+// e2fsprogs, fdisk, locales, tzdata.
 package umltest
 
 import (
@@ -23,10 +24,10 @@ import (
 
 // Where the partitions of a Card lie, in MiB.
 const (
-	bootStart, bootSize   = 8, 8
-	rootStart, rootSize   = 16, 96
-	brickStart, brickSize = 112, 16
-	brickLabel            = "berry-brick"
+	bootStart, bootSize = 8, 8
+	rootStart, rootSize = 16, 96
+	brickSize           = 16
+	brickLabel          = "berry-brick"
 )
 
 // memory is a folder that costs no disk: a flush of the machine's disk would be
@@ -54,31 +55,35 @@ type File struct {
 
 // Card is a card image.
 type Card struct {
-	Path string
-	t    testing.TB
+	Path  string
+	whole bool // the root filesystem needs nothing of the test machine's
+	t     testing.TB
 }
 
 // NewCard makes a card of size MiB whose root filesystem has these files, by
 // their absolute names, over a minimal Debian's.
 func NewCard(t testing.TB, size int64, files map[string]File) *Card {
 	t.Helper()
-	dir, err := os.MkdirTemp(memory, "umltest")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := &Card{Path: filepath.Join(dir, "card.img"), t: t}
-	tree := filepath.Join(dir, "root")
+	c := newCard(t)
+	tree := filepath.Join(filepath.Dir(c.Path), "root")
 	skeleton(t, tree)
 	for name, f := range files {
 		put(t, filepath.Join(tree, name), f)
 	}
+	c.lay(tree, size)
+	return c
+}
+
+// lay makes the partitions and filesystems of a card of size MiB.
+func (c *Card) lay(tree string, size int64) {
+	c.t.Helper()
 	if err := os.WriteFile(c.Path, nil, 0o600); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	if err := os.Truncate(c.Path, size<<20); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
+	const brickStart = rootStart + rootSize
 	c.tool(fmt.Sprintf("label: dos\nunit: sectors\nstart=%d, size=%d, type=c\nstart=%d, size=%d, type=83\nstart=%d, size=%d, type=83\n",
 		bootStart*2048, bootSize*2048, rootStart*2048, rootSize*2048, brickStart*2048, brickSize*2048), "sfdisk", "--quiet", c.Path)
 	// Root owns what lies on a card, whoever runs the test.
@@ -86,7 +91,6 @@ func NewCard(t testing.TB, size int64, files map[string]File) *Card {
 		fmt.Sprintf("offset=%d,root_owner=0:0", rootStart<<20), c.Path, fmt.Sprintf("%dM", rootSize))
 	c.tool("", "mke2fs", "-q", "-t", "ext4", "-L", brickLabel, "-E",
 		fmt.Sprintf("offset=%d,root_owner=0:0", brickStart<<20), c.Path, fmt.Sprintf("%dM", brickSize))
-	return c
 }
 
 // skeleton lays out a root filesystem that systemd boots with the test machine's

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,6 +18,9 @@ import (
 // patience is how long a machine may keep a test waiting. A boot takes a few
 // seconds; a busy test machine many times that.
 const patience = 3 * time.Minute
+
+// morePatience is for machines that install packages.
+const morePatience = 20 * time.Minute
 
 // shim is what the kernel starts: it puts the test machine's /usr below the card's
 // own and hands over to systemd there. Files keep the owner that they had when the
@@ -35,7 +39,9 @@ type Machine struct {
 	gone    chan struct{} // closed when the process has ended
 	console chan string   // its lines, until the last process lets go of it
 	seen    []string      // lines taken from it
-	t       testing.TB
+	// patience is how long it may have nothing to say that a test waits for.
+	patience time.Duration
+	t        testing.TB
 }
 
 // Boot starts a machine with the card in it, and words added to the kernel's
@@ -44,19 +50,15 @@ type Machine struct {
 func (c *Card) Boot(words string, other ...*Card) *Machine {
 	c.t.Helper()
 	dir := c.t.TempDir()
-	start := filepath.Join(dir, "init")
-	if err := os.WriteFile(start, []byte(shim), 0o755); err != nil {
-		c.t.Fatal(err)
-	}
-	args := []string{
-		"mem=256M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "init=" + start,
-		"con=null", "con0=null,fd:1", "ssl=null", "uml_dir=" + dir, "umid=m",
-		"quiet", "systemd.show_status=0",
-	}
+	args := append(c.start(dir), "con=null", "con0=null,fd:1", "ssl=null", "uml_dir="+dir, "umid=m",
+		"quiet", "systemd.show_status=0")
 	for i, card := range append([]*Card{c}, other...) {
 		args = append(args, fmt.Sprintf("ubd%d=%s", i, card.Path))
 	}
-	m := &Machine{t: c.t, console: make(chan string, 1000), gone: make(chan struct{})}
+	m := &Machine{t: c.t, console: make(chan string, 1000), gone: make(chan struct{}), patience: patience}
+	if c.whole {
+		m.patience = morePatience
+	}
 	m.process = exec.Command("linux.uml", append(args, strings.Fields(words)...)...)
 	// The kernel keeps its memory in a file there, which is gone when it is.
 	m.process.Env = append(os.Environ(), "TMPDIR="+memory)
@@ -67,6 +69,19 @@ func (c *Card) Boot(words string, other ...*Card) *Machine {
 	}
 	c.t.Cleanup(m.Cut)
 	return m
+}
+
+// start is how the kernel finds its first program. Dir is for files of its own.
+func (c *Card) start(dir string) []string {
+	c.t.Helper()
+	if c.whole {
+		return []string{"mem=512M", "root=/dev/ubda2", "ro"}
+	}
+	start := filepath.Join(dir, "init")
+	if err := os.WriteFile(start, []byte(shim), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	return []string{"mem=256M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "init=" + start}
 }
 
 // start starts the process from a thread of its own: the kernel takes the end of
@@ -105,12 +120,16 @@ func (m *Machine) listen(r io.ReadCloser) {
 	}
 }
 
+// Seen returns the lines that the console has shown so far, as far as a test has
+// waited for them; after Cut, all of them.
+func (m *Machine) Seen() []string { return m.seen }
+
 // Until waits for a line on the console and returns what use made of it. It ends
 // the test, showing the console, when the machine stops or has nothing more to
 // say.
 func Until[T any](m *Machine, what string, use func(line string) (T, bool)) T {
 	m.t.Helper()
-	late := time.After(patience)
+	late := time.After(m.patience)
 	for {
 		select {
 		case line, running := <-m.console:
@@ -122,7 +141,7 @@ func Until[T any](m *Machine, what string, use func(line string) (T, bool)) T {
 				return found
 			}
 		case <-late:
-			m.t.Fatalf("no %s after %v:\n%s", what, patience, strings.Join(m.seen, "\n"))
+			m.t.Fatalf("no %s after %v:\n%s", what, m.patience, strings.Join(m.seen, "\n"))
 		}
 	}
 }
@@ -131,6 +150,51 @@ func Until[T any](m *Machine, what string, use func(line string) (T, bool)) T {
 func (m *Machine) UntilSays(text string) string {
 	m.t.Helper()
 	return Until(m, text, func(line string) (string, bool) { return line, strings.Contains(line, text) })
+}
+
+// Freeze copies the card of a running machine as a cut at this moment would leave it.
+// The machine stands still meanwhile, and then goes on.
+func (m *Machine) Freeze(c *Card) *Card {
+	m.t.Helper()
+	kernel := m.kernel()
+	defer func() {
+		for _, pid := range kernel {
+			syscall.Kill(pid, syscall.SIGCONT)
+		}
+	}()
+	for _, pid := range kernel {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	return c.Copy(m.t)
+}
+
+// kernel lists the processes that are the machine's kernel: one of them writes to the
+// card. Its own processes are those that it traces; they stand still when it does, and
+// must not see a signal that it has not sent.
+func (m *Machine) kernel() []int {
+	m.t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	var list []int
+	for _, file := range files {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			continue
+		}
+		group, err := syscall.Getpgid(pid)
+		data, _ := os.ReadFile(file)
+		if err == nil && group == m.process.Process.Pid && strings.Contains(string(data), "\nTracerPid:\t0\n") {
+			list = append(list, pid)
+		}
+	}
+	if len(list) < 2 {
+		m.t.Fatalf("of a machine's kernel and the process that writes to the card, only %v were found", list)
+	}
+	return list
 }
 
 // Cut pulls the plug: what the machine has not written to the card is lost. When
