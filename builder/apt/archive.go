@@ -16,7 +16,7 @@ import (
 
 // Options are where packages come from.
 type Options struct {
-	// Files does the downloads. An apt proxy is the proxy of its HTTP client.
+	// Files does the downloads. For an apt proxy, its HTTP is made by Through.
 	Files   *fetch.Client
 	Mirrors Mirrors
 	// Now is the time that signatures and Valid-Until are held against.
@@ -41,7 +41,7 @@ func Open(ctx context.Context, b *Base, o Options) (*Archive, error) {
 	if err := each(ctx, suites, func(ctx context.Context, s *suite) error { return s.load(ctx, b, o) }); err != nil {
 		return nil, err
 	}
-	a := &Archive{Base: b, universe: newUniverse(slices.Concat([]string{b.Arch}, b.Foreign))}
+	a := &Archive{Base: b, Notes: o.Mirrors.unused(b.Sources), universe: newUniverse(slices.Concat([]string{b.Arch}, b.Foreign))}
 	var all []*index
 	for _, s := range suites {
 		all = append(all, s.indexes...)

@@ -54,14 +54,22 @@ const (
 // ReadBase reads everything that the choice of packages depends on.
 func ReadBase(root Root) (*Base, error) {
 	b := &Base{}
-	for _, read := range []func(Root) error{
-		b.readStatus, b.readOS, b.readConf, b.readSources, b.readPins, b.readTrusted,
-	} {
+	return b, b.read(root, b.readStatus, b.readOS, b.readConf, b.readSources, b.readPins, b.readTrusted)
+}
+
+// ReadInstalled reads only what SBOM needs to know.
+func ReadInstalled(root Root) (*Base, error) {
+	b := &Base{}
+	return b, b.read(root, b.readStatus, b.readOS)
+}
+
+func (b *Base) read(root Root, parts ...func(Root) error) error {
+	for _, read := range parts {
 		if err := read(root); err != nil {
-			return nil, fmt.Errorf("cannot use the base's package settings: %w", err)
+			return fmt.Errorf("cannot use the base's package settings: %w", err)
 		}
 	}
-	return b, nil
+	return nil
 }
 
 func (b *Base) readStatus(root Root) error {

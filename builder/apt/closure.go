@@ -10,16 +10,19 @@ import (
 
 // Package is one package file that an index names.
 type Package struct {
-	Name    string
-	Version string
-	Arch    string // "all" or an architecture
+	Name    string `yaml:"name"`
+	Version string `yaml:"version"`
+	Arch    string `yaml:"arch"` // "all" or an architecture
 	// URL is where the base's own sources have it; see Mirrors.
-	URL           string
-	SHA256        string // 64 lower-case hex digits
-	Size          int64  // bytes of the file
-	InstalledSize int64  // bytes, as the package's maker counted them
-	Installed     string // version that it replaces; "" when it is new
+	URL           string `yaml:"url"`
+	SHA256        string `yaml:"sha256"`             // 64 lower-case hex digits
+	Size          int64  `yaml:"size"`               // bytes of the file
+	InstalledSize int64  `yaml:"installed_size"`     // bytes, as the package's maker counted them
+	Installed     string `yaml:"replaces,omitempty"` // version that it replaces; "" when it is new
 }
+
+// String is the package for messages, such as "apache2 2.4.65-2 (arm64)".
+func (p Package) String() string { return p.Name + " " + p.Version + " (" + p.Arch + ")" }
 
 // Closure says what `apt-get install --no-install-recommends --no-remove` of
 // those packages would install and upgrade on the base, in the order of names.
@@ -109,10 +112,15 @@ func (s *search) check(wanted []*pkg) error {
 			problems = append(problems, errors.New(s.lack(s.target(p), s.target)))
 		}
 	}
-	if len(problems) > 0 {
-		return fmt.Errorf("cannot install %s: %w", joined(wanted), errors.Join(problems...))
+	if len(problems) == 0 {
+		return nil
 	}
-	return nil
+	for _, p := range wanted { // a whole chain says more than its end
+		if why := s.because(p); why != "" {
+			return fmt.Errorf("cannot install %s: %s", p, why)
+		}
+	}
+	return fmt.Errorf("cannot install %s: %w", joined(wanted), errors.Join(problems...))
 }
 
 // result lists what is to be installed or upgraded.
@@ -129,9 +137,7 @@ func (s *search) result() ([]Package, error) {
 		}
 		list = append(list, one)
 	}
-	slices.SortFunc(list, func(a, b Package) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch))
-	})
+	slices.SortFunc(list, byName)
 	return list, nil
 }
 

@@ -46,7 +46,7 @@ func wantedRecord(p paragraph) (bool, error) {
 		return false, nil
 	case "", "yes", "true", "with", "on", "enable", "1":
 	default:
-		return false, fmt.Errorf("Enabled is %q, neither yes nor no", enabled)
+		return false, fmt.Errorf("its Enabled is %q, neither yes nor no", enabled)
 	}
 	types := strings.Fields(p.get("Types"))
 	for _, t := range types {

@@ -17,8 +17,10 @@
 // alternatives and all. What it leaves out on purpose: apt's problem resolver,
 // which removes packages or gives up wishes to get out of a conflict. A build
 // must not remove what the base came with, so a conflict is an error here.
-// Neither are there phased updates (Ubuntu only), apt.conf's default release
-// (refused), or unsigned repositories (refused).
+// Two packages of one name and version are one package, whatever their
+// relations; apt tells them apart. Neither are there phased updates (Ubuntu
+// only), apt.conf's default release (refused), or unsigned repositories
+// (refused).
 //
 // Package text is scanned by stanzas here and not by pault.ag/go/debian/control:
 // for one real index (trixie arm64, 68 thousand stanzas) that takes 0.8 s and

@@ -6,19 +6,26 @@ import (
 )
 
 // explain says why p cannot be installed: the chain of dependencies down to
-// the one that nothing fulfils. The search has given up candidates by then, so
-// a fresh one is looked at.
+// the one that nothing fulfils.
 func (s *search) explain(p *pkg) string {
-	fresh := newSearch(s.universe)
-	if v := fresh.candidate(p); v != nil {
-		if chain := fresh.chain(v, s.target, map[*ver]bool{}); chain != nil {
-			return strings.Join(chain, ", ")
-		}
-		if s.target(p) != nil && s.broken(p) {
-			return s.lack(s.target(p), s.target)
-		}
+	if why := s.because(p); why != "" {
+		return why
+	}
+	if s.candidate(p) != nil && s.target(p) != nil && s.broken(p) {
+		return s.lack(s.target(p), s.target)
 	}
 	return "apt's way of choosing finds no solution"
+}
+
+// because is that chain, or "" when every dependency could be had for itself.
+// The search has given up candidates by now, so a fresh one is looked at.
+func (s *search) because(p *pkg) string {
+	fresh := newSearch(s.universe)
+	v := fresh.candidate(p)
+	if v == nil {
+		return ""
+	}
+	return strings.Join(fresh.chain(v, s.target, map[*ver]bool{}), ", ")
 }
 
 // chain follows the first dependency of v that cannot be fulfilled; nil means

@@ -41,14 +41,15 @@ func (x *index) host() string {
 }
 
 // formats are the endings an index can have, best first. What is fetched is
-// the first one that the Release file lists.
+// the first one that the Release file lists. To unpack Debian's own index (50
+// MB) takes 4 s from xz and less than 1 s from gzip, which is 3 MB longer.
 var formats = []struct {
 	ending string
 	open   func(io.Reader) (io.Reader, error)
 }{
-	{".xz", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
 	{".zst", func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) }},
 	{".gz", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
+	{".xz", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
 	{"", func(r io.Reader) (io.Reader, error) { return r, nil }},
 }
 
@@ -102,7 +103,7 @@ func (x *index) load(ctx context.Context, c *fetch.Client) error {
 	}
 	file, err := x.get(ctx, c, name, want)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot get the index %s: %w", x.dir+name, err)
 	}
 	f, err := os.Open(file)
 	if err != nil {
