@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,8 @@ const (
 const brickFeatures = "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit," +
 	"flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum"
 
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
 // MakeBrick makes the filesystem of partition p, which overwrites what was
 // there. Inodes have 512 bytes, so that Gluster's extended attributes fit in.
 func (t *Tools) MakeBrick(ctx context.Context, image string, p Partition, b Brick) error {
@@ -63,6 +66,10 @@ func (t *Tools) makeBrick(ctx context.Context, image string, p Partition, b Bric
 		return errors.New("the image ends before the partition does")
 	case b.Label == "" || len(b.Label) > 16:
 		return fmt.Errorf("the label %q does not have 1 to 16 bytes", b.Label)
+	case !uuidForm.MatchString(b.UUID) || !uuidForm.MatchString(b.Seed):
+		return fmt.Errorf("%q and %q are not both UUIDs", b.UUID, b.Seed)
+	case b.Time.IsZero():
+		return errors.New("it is to have no time")
 	case b.Dir == "" || strings.Contains(b.Dir, "/"):
 		return fmt.Errorf("%q is not the name of a folder", b.Dir)
 	}

@@ -1,6 +1,7 @@
 package disk_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 
 	"berries/builder/disk"
 	"berries/builder/disk/disktest"
+	"berries/firstboot/host"
 )
 
 // sameInfo compares what a caller can see of two Infos.
@@ -178,6 +180,32 @@ func TestReadRefuses(t *testing.T) {
 	}
 	if _, err := fs4.List(t.Context(), "/etc/hostname"); err == nil {
 		t.Error("a file was listed")
+	}
+}
+
+// thenInterrupts runs programs, and calls interrupt when one has ended.
+type thenInterrupts struct{ interrupt func() }
+
+func (r *thenInterrupts) Run(ctx context.Context, cmd host.Cmd) (host.Result, error) {
+	defer r.interrupt()
+	return host.Exec{}.Run(ctx, cmd)
+}
+
+func TestAnInterruptionBehindTheLastProgramTakesNothingBack(t *testing.T) {
+	run := &thenInterrupts{func() {}}
+	tools, err := disk.FindTools(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs4, err := tools.OpenExt4(disktest.New(t, disktest.Options{}), root, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	run.interrupt = interrupt
+	info, err := fs4.Stat(ctx, "/etc/hostname")
+	if err != nil || info["/etc/hostname"].Kind != disk.File || ctx.Err() == nil {
+		t.Errorf("got %v, %v", info, err)
 	}
 }
 

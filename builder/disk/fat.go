@@ -13,8 +13,8 @@ import (
 	"github.com/diskfs/go-diskfs/filesystem/fat32"
 )
 
-// FAT is the FAT32 filesystem of a boot partition, open for reading and
-// writing. go-diskfs writes, within the bounds where it is known to write well;
+// FAT is the FAT32 filesystem of a boot partition, open for reading and, from
+// OpenFAT, for writing. go-diskfs writes, within the bounds where it is known to write well;
 // this package's own reader (volume) reads everything back. Close must be
 // called and its error counts: it writes what go-diskfs leaves stale.
 //
@@ -30,7 +30,17 @@ type FAT struct {
 // OpenFAT opens the FAT32 filesystem of partition p. Files written get the time
 // at, to two seconds; FAT knows no time before 1980.
 func OpenFAT(image string, p Partition, at time.Time) (*FAT, error) {
-	f, err := os.OpenFile(image, os.O_RDWR, 0)
+	return openFAT(image, os.O_RDWR, p, at)
+}
+
+// ReadFAT opens the FAT32 filesystem of partition p for reading only, as an image
+// in the cache must be, which nobody may write to.
+func ReadFAT(image string, p Partition) (*FAT, error) {
+	return openFAT(image, os.O_RDONLY, p, time.Time{})
+}
+
+func openFAT(image string, flag int, p Partition, at time.Time) (*FAT, error) {
+	f, err := os.OpenFile(image, flag, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -161,6 +161,25 @@ func TestFATWriteFileRefuses(t *testing.T) {
 	}
 }
 
+// An image in the cache is read-only, for its owner too.
+func TestReadFATReadsWhatNobodyMayWrite(t *testing.T) {
+	image := disktest.New(t, disktest.Options{})
+	if err := os.Chmod(image, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	fat, err := disk.ReadFAT(image, boot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fat.Close()
+	if text, err := fat.ReadFile("cmdline.txt"); err != nil || len(text) == 0 {
+		t.Errorf("cmdline.txt: %q, %v", text, err)
+	}
+	if err := fat.WriteFile("cmdline.txt", []byte("other\n")); err == nil {
+		t.Error("it was written to")
+	}
+}
+
 func TestOpenFATRefuses(t *testing.T) {
 	_, err := disk.OpenFAT(disktest.New(t, disktest.Options{Fault: disktest.DirtyFAT}), boot, disktest.Made)
 	if err == nil || !strings.Contains(err.Error(), "not unmounted cleanly; download the image again") {

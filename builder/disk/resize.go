@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"berries/firstboot/host"
 )
 
 // Resize grows the filesystem to size bytes, which must be within its
@@ -62,10 +64,28 @@ func (e *Ext4) resize(ctx context.Context, size int64) (err error) {
 	if _, err := e.tools.run.Run(ctx, e.command(e.tools.resize2fs, "-f", work.Name(), blocks)); err != nil {
 		return err
 	}
+	if err := e.mendOrphanFile(ctx, work.Name()); err != nil {
+		return err
+	}
 	if err := e.putBack(ctx, image, work); err != nil {
 		return err
 	}
 	return e.reload()
+}
+
+// mendOrphanFile has e2fsck mend what resize2fs 1.47.0 leaves where it had to
+// move the orphan file: checksums that still hold the old place of its blocks,
+// with which Linux does not mount the filesystem (LibreELEC.tv issue 8099).
+func (e *Ext4) mendOrphanFile(ctx context.Context, file string) error {
+	if !e.super.Has("orphan_file") || checkDevice(ctx, e.tools, file) == nil {
+		return nil
+	}
+	cmd := e.command(e.tools.e2fsck, "-fp", file)
+	cmd.Env = append(cmd.Env, "E2FSCK_TIME="+strconv.FormatInt(e.time.Unix(), 10))
+	if _, err := e.tools.run.Run(ctx, cmd); err != nil && host.ExitCode(err) != 1 { // 1: it has mended something
+		return err
+	}
+	return checkDevice(ctx, e.tools, file)
 }
 
 // takeOut copies the blocks in use to the start of file work, which gets the

@@ -126,6 +126,13 @@ func dataRanges(f *os.File, size int64) ([]Range, error) {
 	return out, nil
 }
 
+// IsHole tells whether all of a part of f is a hole. Where the filesystem does not tell,
+// none is.
+func IsHole(f *os.File, r Range) bool {
+	data, err := unix.Seek(int(f.Fd()), r.Start, unix.SEEK_DATA)
+	return errors.Is(err, unix.ENXIO) || err == nil && data >= r.End
+}
+
 // AllocatedBytes is the room that a file takes on its filesystem, which for a
 // sparse file is less than its size.
 func AllocatedBytes(path string) (int64, error) {

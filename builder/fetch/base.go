@@ -20,6 +20,8 @@ type Source struct {
 	URL    string // http or https
 	File   string // path
 	SHA256 string // of the file as named, compressed or not; "" when it is not known
+	// ImageSHA256 is that of the raw image; "" when it is not known.
+	ImageSHA256 string
 }
 
 // Base is a raw image ready to be copied.
@@ -27,6 +29,7 @@ type Base struct {
 	Path         string // the raw image; read-only, not to be changed
 	SHA256       string // of the raw image
 	SourceSHA256 string // of the file it was unpacked from, or of itself
+	Source       string // path of that file; "" when it is not there any more
 	Origin       string // the URL or absolute path it came from
 	Name         string // dated name in the catalogue; "" when it came from elsewhere
 	ReleaseDate  string // YYYY-MM-DD; "" when nothing tells it
@@ -51,10 +54,12 @@ type asked struct {
 // File is used where it lies; it is read once, and after that known by its
 // path, size, inode and times.
 func (c *Client) Base(ctx context.Context, s Source) (Base, error) {
-	a := asked{Source: s}
+	a := asked{Source: s, imageSHA256: strings.ToLower(s.ImageSHA256)}
 	a.SHA256 = strings.ToLower(s.SHA256)
-	if a.SHA256 != "" && !isSHA256(a.SHA256) {
-		return Base{}, fmt.Errorf("cannot use the base's sha256 %q: want 64 hex digits", s.SHA256)
+	for _, sum := range []string{a.SHA256, a.imageSHA256} {
+		if sum != "" && !isSHA256(sum) {
+			return Base{}, fmt.Errorf("cannot use the base's sha256 %q: want 64 hex digits", sum)
+		}
 	}
 	switch {
 	case s.Name != "" && s.URL == "" && s.File == "":
@@ -84,7 +89,10 @@ func (c *Client) baseByName(ctx context.Context, a asked) (Base, error) {
 		a.SHA256 = known
 	}
 	a.URL, a.size = e.URL, e.DownloadSize
-	a.imageSHA256, a.imageSize = strings.ToLower(e.ExtractSHA256), e.ExtractSize
+	if a.imageSHA256 == "" {
+		a.imageSHA256 = strings.ToLower(e.ExtractSHA256)
+	}
+	a.imageSize = e.ExtractSize
 	a.base = Base{Name: e.Dated, ReleaseDate: e.ReleaseDate}
 	return c.baseByURL(ctx, a)
 }
@@ -99,6 +107,9 @@ func (c *Client) baseByURL(ctx context.Context, a asked) (Base, error) {
 		if a.SHA256, err = c.sidecar(ctx, a.URL); err != nil {
 			return Base{}, err
 		}
+	}
+	if a.SHA256 != "" && holds(c.content(a.SHA256), 0) {
+		a.base.Source = c.content(a.SHA256)
 	}
 	if base, ok, err := c.unpacked(a); ok || err != nil {
 		return base, err

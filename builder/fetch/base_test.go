@@ -125,7 +125,7 @@ func TestBaseUnpacks(t *testing.T) {
 				if got.Path != path {
 					checkMode(t, got.Path)
 				}
-				wantBase := Base{Path: got.Path, SHA256: digest(want), SourceSHA256: digest(file), Origin: path}
+				wantBase := Base{Path: got.Path, SHA256: digest(want), SourceSHA256: digest(file), Source: path, Origin: path}
 				if diff := cmp.Diff(wantBase, got); diff != "" {
 					t.Errorf("base (-want +got):\n%s", diff)
 				}
@@ -329,7 +329,7 @@ func TestBaseByName(t *testing.T) {
 			}
 			checkFile(t, got.Path, img)
 			want := Base{
-				Path: got.Path, SHA256: digest(img), SourceSHA256: digest(file), Origin: srv.URL + "/" + liteXZ,
+				Path: got.Path, SHA256: digest(img), SourceSHA256: digest(file), Source: c.content(digest(file)), Origin: srv.URL + "/" + liteXZ,
 				Name: "2026-09-15-raspios-trixie-arm64-lite", ReleaseDate: "2026-09-15",
 			}
 			if diff := cmp.Diff(want, got); diff != "" {

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"archive/zip"
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/flate"
-	kzstd "github.com/klauspost/compress/zstd"
-	uxz "github.com/ulikunitz/xz"
+
+	"berries/builder/pack"
 )
 
 // opened is what is packed in a file, and what to do when it has been read.
@@ -60,20 +59,15 @@ func (c *Client) open(ctx context.Context, path string, kind format, label strin
 // openStream opens what is packed in a stream, which tells progress what was
 // read of it.
 func (c *Client) openStream(ctx context.Context, o *opened, kind format, packed io.Reader) error {
-	if kind == xz && c.hasXZ(ctx) {
-		return c.pipeXZ(ctx, o, packed)
-	}
-	buffered := bufio.NewReaderSize(packed, 1<<20)
+	form := pack.Zstd
 	if kind == xz {
-		r, err := uxz.NewReader(buffered)
-		o.Reader = r
-		return err
+		form = pack.XZ
 	}
-	r, err := kzstd.NewReader(buffered)
+	r, err := pack.Unpack(ctx, c.Runner, form, packed)
 	if err != nil {
 		return err
 	}
-	o.onClose(r.Close)
+	o.onClose(func() { r.Close() })
 	o.Reader = r
 	return nil
 }

@@ -61,8 +61,10 @@ func fill(ctx context.Context, src io.Reader, free <-chan []byte, full chan<- []
 		var b []byte
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
 		case b = <-free:
+		}
+		if err := context.Cause(ctx); err != nil {
+			return err
 		}
 		// Not io.ReadFull, which gives the same error for the end of src as for
 		// a src that says itself that it was cut off.

@@ -60,6 +60,7 @@ func (c *Client) unpack(ctx context.Context, file string, a asked) (Base, error)
 	if err != nil {
 		return Base{}, fmt.Errorf("cannot use %s as the base: %w", a.base.Origin, err)
 	}
+	a.base.Source = file
 	if kind == raw {
 		return a.result(file, a.SHA256)
 	}

@@ -30,6 +30,10 @@ type Options struct {
 	CloudInit bool
 	Network   Network
 	Fault     Fault
+	// Files are further files of the root filesystem, by absolute path, or
+	// others in the place of those that are there. They belong to root, with
+	// mode 0644.
+	Files map[string]string
 }
 
 // Suite is the Debian release that the image is made of.

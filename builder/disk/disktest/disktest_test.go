@@ -39,6 +39,22 @@ func TestImagesAreWhatTheyClaimToBe(t *testing.T) {
 	}
 }
 
+func TestFilesAreAddedOrReplaced(t *testing.T) {
+	image := disktest.New(t, disktest.Options{Files: map[string]string{
+		"/etc/apt/sources.list.d/new/er.list": "new\n",
+		"/etc/hostname":                       "other\n",
+	}})
+	disktest.Judge(t, image)
+	root := disktest.Carve(t, image, 2)
+	for path, want := range map[string]string{
+		"/etc/apt/sources.list.d/new/er.list": "new\n", "/etc/hostname": "other\n", "/etc/timezone": "Europe/London\n",
+	} {
+		if got := disktest.Run(t, "debugfs", "-R", "cat "+path, root); got != want {
+			t.Errorf("%s holds %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestTheSameOptionsMakeTheSameBytes(t *testing.T) {
 	o := disktest.Options{CloudInit: true}
 	first := disktest.Digest(t, disktest.New(t, o))

@@ -78,6 +78,9 @@ func (m maker) tree() map[string]node {
 	for _, part := range []map[string]node{m.skeleton(), m.etc(), m.accounts(), m.packages(), m.units(), m.networking()} {
 		maps.Copy(tree, part)
 	}
+	for p, content := range m.options.Files {
+		tree[p] = file(0o644, content)
+	}
 	for _, p := range sortedKeys(tree) {
 		for dir := path.Dir(p); dir != "/"; dir = path.Dir(dir) {
 			if _, ok := tree[dir]; !ok {
