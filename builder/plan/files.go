@@ -34,10 +34,17 @@ func files(c *profiles.Cluster, n profiles.Node, img Image) ([]File, error) {
 	list = append(list, network...)
 	list = append(list, login(c)...)
 	if img.Brick != nil {
-		list = append(list, File{Path: img.Brick.Mount, Mode: 0o755, Dir: true})
+		list = append(list, File{Path: img.Brick.Mount, Mode: 0o755, Dir: true}, text("/etc/sysctl.d/60-berry.conf", sysctl))
 	}
 	return list, nil
 }
+
+// sysctl has a connection that nobody answers fail after 15 seconds, not after two
+// minutes (tcp_syn_retries in the kernel's ip-sysctl): so long glusterd would go on
+// asking from an address that the node has no more, or at one that a member has left.
+const sysctl = `# Written by berry.
+net.ipv4.tcp_syn_retries = 3
+`
 
 // settings are host name, time zone, locale and keyboard, in the files where
 // pi-gen and raspi-config put them.

@@ -34,8 +34,12 @@ type Plan struct {
 	Cluster  string        `json:"cluster"`
 	Base     profiles.Base `json:"base"`
 	Suite    string        `json:"suite"`
-	RootSize int64         `json:"root_size"` // bytes of partition 2, a multiple of Align
-	Images   []Image       `json:"images"`
+	RootSize int64         `json:"root_size"` // bytes of partition 2, a multiple of Align; more where the packages need it
+	Apt      profiles.Apt  `json:"apt"`
+	// Roles are the packages that every role of the cluster installs, also of
+	// those whose nodes are left out of Images: one lock is for all.
+	Roles  map[string][]string `json:"-"`
+	Images []Image             `json:"images"`
 }
 
 // Image is one node's image.
@@ -48,12 +52,20 @@ type Image struct {
 	Signature Signature `json:"signature"`
 	RootSize  int64     `json:"root_size"`
 	// Brick is nil on a node without one.
-	Brick    *Brick    `json:"brick,omitempty"`
-	Cmdline  Cmdline   `json:"cmdline"`
-	Hostname string    `json:"hostname"`
-	User     User      `json:"user"`
-	Files    []File    `json:"files"`
+	Brick    *Brick   `json:"brick,omitempty"`
+	Cmdline  Cmdline  `json:"cmdline"`
+	Hostname string   `json:"hostname"`
+	User     User     `json:"user"`
+	Files    []File   `json:"files"`
+	Packages Packages `json:"packages"`
+	// NodeFile lacks what is not decided here: the packages' versions, which are
+	// the lock's, and ids and keys, which are minted. It lacks DDNSPassword and
+	// HTTPSKey, too, because it is shown.
 	NodeFile node.File `json:"node_file"`
+	// DDNSPassword is there where NodeFile.DDNS is.
+	DDNSPassword profiles.Secret `json:"ddns_password,omitzero"`
+	// HTTPSKey is there where the balancer was given a certificate.
+	HTTPSKey profiles.Secret `json:"https_key,omitzero"`
 	// Unblock is true when the node has a wireless network, so that the radio
 	// must not stay blocked (pi-gen blocks it while no country is set).
 	Unblock bool `json:"wifi_unblock,omitempty"`
@@ -92,7 +104,7 @@ type User struct {
 // New decides. The error is a fault of this program (a template that does not
 // render), not of the profile.
 func New(c *profiles.Cluster) (*Plan, error) {
-	p := &Plan{Cluster: c.Name, Base: c.Base, Suite: c.Suite, RootSize: AlignUp(c.RootSize)}
+	p := &Plan{Cluster: c.Name, Base: c.Base, Suite: c.Suite, RootSize: AlignUp(c.RootSize), Apt: c.Apt, Roles: roles(c)}
 	taken := map[Signature]bool{}
 	for _, n := range c.Nodes {
 		img := Image{
@@ -105,9 +117,16 @@ func New(c *profiles.Cluster) (*Plan, error) {
 			Cmdline:   cmdline(c, n),
 			Hostname:  n.Name,
 			User:      User{c.User.Name, c.User.PasswordHash},
+			Packages:  packages(c, n.Role),
 			Unblock:   onWiFi(c, n),
 		}
 		img.NodeFile = nodeFile(c, n, img.Brick)
+		if n.DDNS != nil {
+			img.DDNSPassword = n.DDNS.Password
+		}
+		if n.HTTPS != nil {
+			img.HTTPSKey = n.HTTPS.Key
+		}
 		var err error
 		if img.Files, err = files(c, n, img); err != nil {
 			return nil, fmt.Errorf("cannot plan %s: %w", n.Name, err)
@@ -223,9 +242,75 @@ func nodeFile(c *profiles.Cluster, n profiles.Node, b *Brick) node.File {
 		Role:     string(n.Role),
 		TimeZone: c.TimeZone,
 		Locale:   c.Locale,
+		Nodes:    nodes(c),
+		Tunnel:   tunnel(c),
 	}
 	if b != nil {
 		f.Brick = &node.Brick{Label: b.Label, Mount: b.Mount, Dir: b.Dir, Size: c.BrickSize}
 	}
+	if pool := pool(c, n); pool != nil {
+		f.Gluster = &node.Gluster{Members: pool, Volume: c.Volume.Name, Mount: c.Volume.WebRoot}
+		f.Web = &node.Web{Port: n.WebPort}
+	}
+	if n.Role == profiles.Balancer {
+		f.Balancer = balancing(c, n)
+	}
+	f.Ports = routerPorts(c, n)
+	if d := n.DDNS; d != nil {
+		f.DDNS = &node.DDNS{Protocol: d.Protocol, Server: d.Server, Login: d.Login, Host: d.Host}
+	}
+	f.GeoRep, f.Secondary = geoRep(c, n), secondary(c, n)
+	if c.StatusPage != nil {
+		f.StatusPage = &node.StatusPage{Port: c.StatusPage.Port}
+	}
 	return f
+}
+
+// routerPorts are what the router of the node is asked to forward to it.
+func routerPorts(c *profiles.Cluster, n profiles.Node) []node.Port {
+	var list []node.Port
+	for _, word := range n.RouterPorts {
+		number := n.Port(word)
+		if word == profiles.PortTunnel {
+			number = c.Tunnel.Port
+		}
+		list = append(list, node.Port{For: word, Number: number})
+	}
+	return list
+}
+
+// pool is the trusted pool of a node. A remote node has one of its own: its volume is a
+// copy, which geo-replication fills and no storage node shares.
+func pool(c *profiles.Cluster, n profiles.Node) []node.Member {
+	switch n.Role {
+	case profiles.Storage:
+		return members(c)
+	case profiles.Remote:
+		return []node.Member{{Name: n.Name}}
+	}
+	return nil
+}
+
+// nodes are all nodes of the cluster, as each is told of them.
+func nodes(c *profiles.Cluster) []node.Node {
+	var list []node.Node
+	for _, n := range c.Nodes {
+		one := node.Node{Name: n.Name, Role: string(n.Role)}
+		if !n.Address.DHCP() {
+			one.Address = n.Address.CIDR.Addr().String()
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// members are the storage nodes, whose bricks make the volume in this order.
+func members(c *profiles.Cluster) []node.Member {
+	var list []node.Member
+	for _, n := range c.Nodes {
+		if n.Role == profiles.Storage {
+			list = append(list, node.Member{Name: n.Name})
+		}
+	}
+	return list
 }

@@ -5,11 +5,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"berries/firstboot/node"
 	"berries/profiles"
 )
 
@@ -52,7 +54,7 @@ func planned(t *testing.T, c *profiles.Cluster) *Plan {
 
 // The plans of the examples are golden: a change of what images hold shows here.
 func TestThePlansOfTheExamples(t *testing.T) {
-	for _, name := range []string{"berries", "three-storage", "six-storage"} {
+	for _, name := range []string{"berries", "three-storage", "six-storage", "two-houses"} {
 		got, err := planned(t, load(t, name)).JSON()
 		if err != nil {
 			t.Fatal(err)
@@ -73,15 +75,101 @@ func TestThePlansOfTheExamples(t *testing.T) {
 	}
 }
 
+func TestWhereTheBalancerReachesTheOthers(t *testing.T) {
+	c := load(t, "berries")
+	c.Tunnel = nil
+	c.Nodes[0].Host, c.Nodes[2].Host = "home.example.net", "home.example.net"
+	c.Nodes[1].Address.CIDR = netip.MustParsePrefix("192.168.2.7/24")
+	for _, standby := range []bool{false, true} {
+		c.Nodes[4].RemoteStandby = standby
+		for i, img := range planned(t, c).Images {
+			got := img.NodeFile.Balancer
+			if i < 4 {
+				if got != nil {
+					t.Errorf("%s balances: %v", img.Node, got)
+				}
+				continue
+			}
+			want := &node.Balancing{
+				Port: 80, ServerName: "host.example.net", Aliases: []string{"www.host.example.net"},
+				Members: []node.Server{
+					{Name: "cluster01", Host: "home.example.net", Port: 8081},
+					{Name: "cluster02", Host: "192.168.2.7", Port: 8082},
+					{Name: "cluster03", Host: "home.example.net", Port: 8083},
+					{Name: "cluster04", Host: "berries.example.net", Port: 8480, Standby: standby},
+				},
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("standby %v (-want +got):\n%s", standby, diff)
+			}
+		}
+	}
+}
+
+func TestWhereTheBalancersCertificateComesFrom(t *testing.T) {
+	c := load(t, "berries")
+	for _, tt := range []struct {
+		profile profiles.HTTPS
+		want    node.HTTPS
+		key     string
+	}{
+		{profiles.HTTPS{Port: 443, ACME: &profiles.ACME{Email: "me@example.net", Server: "https://acme.example.net/dir"}},
+			node.HTTPS{Port: 443, ACME: &node.ACME{Email: "me@example.net", Server: "https://acme.example.net/dir"}}, ""},
+		{profiles.HTTPS{Port: 8443, Certificate: "chain", Key: profiles.NewSecret("key")},
+			node.HTTPS{Port: 8443, Pair: &node.Pair{Chain: "chain"}}, "key"},
+	} {
+		c.Nodes[4].HTTPS = &tt.profile
+		img := planned(t, c).Images[4]
+		if diff := cmp.Diff(&tt.want, img.NodeFile.Balancer.HTTPS); diff != "" || img.HTTPSKey.Reveal() != tt.key {
+			t.Errorf("key %q (-want +got):\n%s", img.HTTPSKey.Reveal(), diff)
+		}
+	}
+}
+
+// apart is a profile with tunnel: none, in which a storage node, the remote node and the
+// balancer keep a name of their own.
+const apart = "../testdata/good/ddns-of-nodes"
+
+func TestNodesThatKeepANameGetDDClient(t *testing.T) {
+	for _, tt := range []struct {
+		profile string
+		kept    []string // by the nodes in their order
+		roles   []string // that get the package
+	}{
+		{"berries", []string{"", "", "", "berries.example.net", ""}, []string{"remote"}},
+		{"three-storage", []string{"", "", ""}, nil},
+		{"two-houses", []string{"home.example.net", "", "", "far.example.net"}, []string{"remote", "storage"}},
+		{apart, []string{"home.example.net", "", "other.duckdns.org", "far.example.net", "front.example.net"}, []string{"balancer", "remote", "storage"}},
+	} {
+		p := planned(t, load(t, tt.profile))
+		for i, img := range p.Images {
+			got := ""
+			if img.NodeFile.DDNS != nil {
+				got = img.NodeFile.DDNS.Host
+			}
+			if got != tt.kept[i] || (got == "") != img.DDNSPassword.IsZero() {
+				t.Errorf("%s: %s keeps %q with the password %v, want %q", tt.profile, img.Node, got, img.DDNSPassword, tt.kept[i])
+			}
+			if with := slices.Contains(img.Packages.Install, "ddclient"); with != slices.Contains(tt.roles, string(img.Role)) {
+				t.Errorf("%s: %s installs %v", tt.profile, img.Node, img.Packages.Install)
+			}
+			if !slices.Equal(img.Packages.Install, p.Roles[string(img.Role)]) {
+				t.Errorf("%s: %s installs %v, and the lock is for %v", tt.profile, img.Node, img.Packages.Install, p.Roles[string(img.Role)])
+			}
+		}
+	}
+}
+
 func TestAPlanShowsNoSecret(t *testing.T) {
 	c := load(t, "berries")
 	c.WiFi = &profiles.WiFi{Country: "DE", SSID: "home", PSK: profiles.NewSecret("correct horse")}
 	c.User.PasswordHash = profiles.NewSecret("$y$j9T$hash")
+	c.Nodes[4].HTTPS = &profiles.HTTPS{Port: 443, Certificate: "for everybody", Key: profiles.NewSecret("key of the site")}
 	text, err := planned(t, c).JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"correct horse", "$y$j9T$hash", "top secret"} {
+	for _, secret := range []string{"correct horse", "$y$j9T$hash", "top secret", "key of the site"} {
 		if strings.Contains(string(text), secret) {
 			t.Errorf("the plan shows %q", secret)
 		}

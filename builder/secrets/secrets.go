@@ -1,9 +1,12 @@
 // Package secrets keeps what must stay the same from one build to the next and
-// must never be seen: today the SSH host keys of every node. They lie in a
-// folder of the cluster on the workstation, one folder per node below it, all
+// must never be seen: the cluster's CA and id, the operator's certificate, and for
+// every node its certificate, its Gluster UUID, its SSH host keys, its tunnel key and the
+// keys that it logs in with where geo-replication goes. They lie in a folder of the cluster
+// on the workstation, one folder per node below it, all
 // of it readable by its owner only.
 //
-// Everything is made once and then only read. A key is written to a temporary
+// Everything is made once and then only read, since the same folder must give the
+// same images; only a rotation replaces certificates and tunnel keys. A key is written to a temporary
 // file, synced, and linked to its name, which fails when the name exists: two
 // builds at once end up with the same key, and a power cut leaves a whole one or
 // none.
@@ -22,6 +25,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -46,7 +50,7 @@ func Open(dir string) (Folder, error) {
 	return Folder{dir}, nil
 }
 
-// HostKey is one SSH host key of a node, in the forms of sshd's files.
+// HostKey is one SSH key of a node, by which others know it, in the forms of sshd's files.
 type HostKey struct {
 	Name    string // file name in /etc/ssh, such as ssh_host_ed25519_key
 	Private []byte // OpenSSH private key
@@ -60,11 +64,13 @@ var keyTypes = []struct {
 	mint func() (crypto.PrivateKey, error)
 }{
 	{"ecdsa", func() (crypto.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }},
-	{"ed25519", func() (crypto.PrivateKey, error) {
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		return key, err
-	}},
+	{"ed25519", ed25519Key},
 	{"rsa", func() (crypto.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 3072) }},
+}
+
+func ed25519Key() (crypto.PrivateKey, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	return key, err
 }
 
 // HostKeys returns the SSH host keys of a node, making the missing ones.
@@ -106,6 +112,69 @@ func hostKey(path, node string, mint func() (crypto.PrivateKey, error)) (HostKey
 	}
 	return key, nil
 }
+
+// The files of the keys of geo-replication in a node's folder, with .pub for their public
+// halves.
+const (
+	geoSessionFile = "geo_session_key"
+	geoTarFile     = "geo_tar_key"
+)
+
+// GeoRepKeys are the two SSH keys with which gsyncd of a storage node logs in at the
+// remote node: one opens the session, the other brings files.
+type GeoRepKeys struct{ Session, Tar HostKey }
+
+// GeoRepKeys returns the keys of a storage node, making the missing ones.
+func (f Folder) GeoRepKeys(node string) (GeoRepKeys, error) {
+	dir := filepath.Join(f.dir, node)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return GeoRepKeys{}, fmt.Errorf("cannot make the secrets folder of %s: %w", node, err)
+	}
+	var keys GeoRepKeys
+	for name, key := range map[string]*HostKey{geoSessionFile: &keys.Session, geoTarFile: &keys.Tar} {
+		var err error
+		if *key, err = hostKey(filepath.Join(dir, name), node, ed25519Key); err != nil {
+			return GeoRepKeys{}, fmt.Errorf("cannot get the geo-replication keys of %s: %w", node, err)
+		}
+	}
+	return keys, nil
+}
+
+// Private are all secrets in the folder, those of all nodes and of earlier rotations among
+// them: for taking them out of what others are to see.
+func (f Folder) Private() ([]string, error) {
+	var list []string
+	err := filepath.WalkDir(f.dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		switch filepath.Ext(strings.TrimSuffix(name, ".old")) {
+		case ".pub", ".id", ".uuid": // others are told these
+			return nil
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		list = append(list, private(data))
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the secrets folder: %w", err)
+	}
+	return list, nil
+}
+
+// private is a file of the folder without the certificate before a key.
+func private(data []byte) string {
+	if block, rest := pem.Decode(data); block != nil && block.Type == "CERTIFICATE" {
+		data = rest
+	}
+	return string(data)
+}
+
+// Line is the public half without its comment.
+func (k HostKey) Line() string { return strings.Join(strings.Fields(string(k.Public))[:2], " ") }
 
 // encode mints a key and gives it in OpenSSH's private key format.
 func encode(mint func() (crypto.PrivateKey, error), comment string) ([]byte, error) {

@@ -43,6 +43,27 @@ func TestHostKeysAreMadeOnceAndNoTwoNodesShareOne(t *testing.T) {
 	}
 }
 
+func TestKeysOfGeoReplicationAreMadeOnceAndAreNobodyElses(t *testing.T) {
+	f, dir := open(t)
+	seen := map[string]string{}
+	for _, node := range []string{"cluster01", "cluster02"} {
+		first, again := must[GeoRepKeys](t)(f.GeoRepKeys(node)), must[GeoRepKeys](t)(f.GeoRepKeys(node))
+		for name, k := range map[string][2]HostKey{"session": {first.Session, again.Session}, "tar": {first.Tar, again.Tar}} {
+			if !bytes.Equal(k[0].Private, k[1].Private) {
+				t.Errorf("the %s key of %s: the second build got another", name, node)
+			}
+			if other := seen[k[0].Line()]; other != "" {
+				t.Errorf("%s is also the %s key of %s", other, name, node)
+			}
+			seen[k[0].Line()] = name + " key of " + node
+			out, err := exec.Command("ssh-keygen", "-y", "-f", filepath.Join(dir, node, k[0].Name)).CombinedOutput()
+			if err != nil || !strings.HasPrefix(string(out), k[0].Line()+" ") {
+				t.Errorf("ssh-keygen says %q (%v), we say %q", out, err, k[0].Line())
+			}
+		}
+	}
+}
+
 func TestTwoBuildsAtOnceGetTheSameKeys(t *testing.T) {
 	f, _ := open(t)
 	var got [4][]HostKey
@@ -112,5 +133,42 @@ func TestADamagedKeyIsAnErrorAndStays(t *testing.T) {
 	}
 	if _, err := f.HostKeys("cluster01"); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want an error that names %s", err, path)
+	}
+}
+
+// Whoever takes secrets out of a text has to know all of them, old ones too, and nothing
+// that others may see.
+func TestPrivateIsAllThatNobodyMaySee(t *testing.T) {
+	f, dir := open(t)
+	keys(t, f, "cluster01")
+	tunnel, err := f.TunnelKey("cluster01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := f.NodeCert("cluster01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := f.ClusterID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Rotate("cluster01"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := f.Private()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(list, "\n")
+	for what, want := range map[string]string{"tunnel key": tunnel.Private, "rotated key": string(old.Key), "SSH host key": "BEGIN OPENSSH PRIVATE KEY"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("the %s is not among them", what)
+		}
+	}
+	for _, other := range []string{id, "BEGIN CERTIFICATE", "ssh-ed25519", dir} {
+		if strings.Contains(all, other) {
+			t.Errorf("%s is among them", other)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"berries/builder/apt"
 	"berries/builder/disk"
 	"berries/builder/fetch"
 	"berries/builder/plan"
@@ -23,6 +24,7 @@ type base struct {
 	size      int64 // bytes
 	allocated int64 // of them not holes
 	table     disk.Table
+	used      int64     // bytes of the root filesystem that are not free
 	time      time.Time // of the root filesystem's last change
 	arch      string    // Debian architecture
 	user      string    // name of the account with plan.UserID, or ""
@@ -44,8 +46,12 @@ var accountFiles = []string{"/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gs
 
 // getBase fetches the base of the plan and refuses one that is no untouched
 // Raspberry Pi OS image fit for it. Nothing is written but the cache.
-func getBase(ctx context.Context, o Options, tools *disk.Tools, p *plan.Plan) (*base, error) {
-	got, err := o.Fetch.Base(ctx, source(p.Base))
+// A lock, where there is one, says which bytes they have to be.
+func getBase(ctx context.Context, o Options, tools *disk.Tools, p *plan.Plan, lock *apt.Lock) (*base, error) {
+	got, err := o.Fetch.Base(ctx, source(p.Base, lock))
+	if lock != nil && errors.As(err, new(*fetch.ChecksumError)) {
+		return nil, fmt.Errorf("the base is not the one that %s pins; get that one again, or type berry lock: %w", o.Lock, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +65,18 @@ func getBase(ctx context.Context, o Options, tools *disk.Tools, p *plan.Plan) (*
 	return b, nil
 }
 
-// source says the profile's base in the words of fetch.
-func source(b profiles.Base) fetch.Source {
-	return fetch.Source{Name: b.Name, URL: b.URL, File: b.File, SHA256: b.SHA256}
+// source says the profile's base in the words of fetch. A name in the catalogue
+// means another image every few weeks; the lock knows which one it was.
+func source(b profiles.Base, lock *apt.Lock) fetch.Source {
+	s := fetch.Source{Name: b.Name, URL: b.URL, File: b.File, SHA256: b.SHA256}
+	if lock == nil {
+		return s
+	}
+	s.ImageSHA256 = lock.Base.SHA256
+	if b.Name != "" {
+		s.Name, s.URL = "", lock.Base.URL
+	}
+	return s
 }
 
 // inspect reads all that the stages need to know of the base.
@@ -79,7 +94,8 @@ func (b *base) inspect(ctx context.Context, tools *disk.Tools, p *plan.Plan) err
 	if err != nil {
 		return err
 	}
-	b.time = root.Superblock().Written
+	super := root.Superblock()
+	b.time, b.used = super.Written, (super.Blocks-super.FreeBlocks)*super.BlockSize
 	return b.read(ctx, root, p)
 }
 
@@ -122,10 +138,11 @@ var customised = []string{"custom.toml", "firstrun.sh", "userconf", "userconf.tx
 
 // untouched refuses an image that was customised for its first boot.
 func (b *base) untouched() error {
-	boot, err := disk.OpenFAT(b.Path, b.table.Partitions[0], time.Time{})
+	boot, err := disk.ReadFAT(b.Path, b.table.Partitions[0])
 	if err != nil {
 		return err
 	}
+	defer boot.Close()
 	names, err := boot.List("/")
 	if err != nil {
 		return err

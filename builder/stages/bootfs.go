@@ -7,6 +7,7 @@ import (
 
 	"berries/builder/disk"
 	"berries/builder/etc"
+	"berries/firstboot/status"
 )
 
 // The files of the boot partition that we write. sshswitch.service takes ssh as
@@ -19,7 +20,8 @@ const (
 )
 
 // writeBootfs points the kernel at this image's root partition, takes away what
-// makes a first boot grow it or rename the disk, and switches SSH on.
+// makes a first boot grow it or rename the disk, switches SSH on, and makes the file in
+// which the node will say how it stands.
 func writeBootfs(_ context.Context, img *image) (err error) {
 	boot, err := disk.OpenFAT(img.path, img.partition(1), img.Epoch)
 	if err != nil {
@@ -35,7 +37,8 @@ func writeBootfs(_ context.Context, img *image) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct{ name, text string }{{cmdlineTxt, line}, {sshMarker, sshText}} {
+	unstarted := status.Unstarted(fmt.Sprintf("%s, %s node of %s", img.Node, img.Role, img.NodeFile.Cluster))
+	for _, f := range []struct{ name, text string }{{cmdlineTxt, line}, {sshMarker, sshText}, {status.BootName, string(unstarted)}} {
 		if err := boot.WriteFile(f.name, []byte(f.text)); err != nil {
 			return err
 		}

@@ -52,7 +52,8 @@ func (b *base) edit(path, text string) item {
 }
 
 // mounts are our lines of fstab. A card without a readable brick must still come
-// up to say so: nofail.
+// up to say so: nofail. Nothing of the system waits for such a mount any more
+// (systemd.mount(5)); berry-firstboot does, and finds it as it will be.
 func (img *image) mounts() []etc.Mount {
 	if img.Brick == nil {
 		return nil
@@ -61,7 +62,7 @@ func (img *image) mounts() []etc.Mount {
 		Device:  "LABEL=" + img.Brick.Label,
 		Dir:     img.Brick.Mount,
 		Type:    "ext4",
-		Options: "defaults,noatime,nofail,x-systemd.device-timeout=30s",
+		Options: "defaults,noatime,nofail,x-systemd.device-timeout=90s,x-systemd.before=berry-firstboot.service",
 		Pass:    2,
 	}}
 }

@@ -9,14 +9,17 @@ import (
 	"time"
 
 	"berries/builder/disk"
+	"berries/builder/pack"
 	"berries/firstboot/node"
 )
 
 // The files that lie beside a finished image, named after it.
 const (
-	bmapSuffix     = ".bmap"
-	sumSuffix      = ".sha256"
-	manifestSuffix = ".manifest.json"
+	bmapSuffix = ".bmap"
+	sumSuffix  = ".sha256"
+	sbomSuffix = ".sbom.spdx.json"
+	// ManifestSuffix ends the name of a manifest. What has one is whole.
+	ManifestSuffix = ".manifest.json"
 )
 
 // manifestVersion is raised when a field changes its meaning.
@@ -34,9 +37,9 @@ type Manifest struct {
 	Time       time.Time       `json:"time"` // that everything written carries
 	Image      ManifestImage   `json:"image"`
 	Partitions []ManifestPart  `json:"partitions"`
-	NodeFile   string          `json:"node_file_sha256"`
-	Boot       []ManifestEntry `json:"boot_files"` // written into the boot partition
-	Root       []ManifestEntry `json:"root_files"` // written into the root filesystem
+	NodeFile   string          `json:"node_file_sha256,omitempty"` // "" where it holds a secret
+	Boot       []ManifestEntry `json:"boot_files"`                 // written into the boot partition
+	Root       []ManifestEntry `json:"root_files"`                 // written into the root filesystem
 }
 
 // ManifestBase is the image that this one was made from.
@@ -47,12 +50,13 @@ type ManifestBase struct {
 	Architecture string `json:"architecture"`
 }
 
-// ManifestImage is the image file itself.
+// ManifestImage is the raw image, and the files that hold it.
 type ManifestImage struct {
-	File   string `json:"file"`
-	Size   int64  `json:"size"`
-	Mapped int64  `json:"mapped"` // bytes that a card must hold; the rest is free space
-	SHA256 string `json:"sha256"`
+	File   string      `json:"file"`
+	Size   int64       `json:"size"`
+	Mapped int64       `json:"mapped"` // bytes that a card must hold; the rest is free space
+	SHA256 string      `json:"sha256"`
+	Files  []pack.File `json:"files"` // one for each form; the raw image may not be among them
 }
 
 // ManifestPart is one partition.
@@ -120,6 +124,12 @@ func (m *Manifest) wrote(it item) {
 	m.Root = append(m.Root, e)
 }
 
+// copied notes a file of this machine that was copied into the root filesystem.
+func (m *Manifest) copied(e disk.Entry, size int64, sha256 string) {
+	m.Root = append(m.Root, ManifestEntry{Path: e.Path, Kind: kinds[e.Kind], Mode: fmt.Sprintf("%04o", e.Mode),
+		UID: e.UID, GID: e.GID, Size: size, SHA256: sha256})
+}
+
 // kinds are the words of the manifest for what disk writes.
 var kinds = map[disk.Kind]string{disk.File: "file", disk.Dir: "dir", disk.Symlink: "symlink"}
 
@@ -128,18 +138,18 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// readManifest reads the manifest beside an image.
-func readManifest(image string) (*Manifest, error) {
-	data, err := os.ReadFile(image + manifestSuffix)
+// ReadManifest reads the manifest beside a raw image, or beside where it would be.
+func ReadManifest(image string) (*Manifest, error) {
+	data, err := os.ReadFile(image + ManifestSuffix)
 	if err != nil {
 		return nil, err
 	}
 	var m Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("%s: %w", image+manifestSuffix, err)
+		return nil, fmt.Errorf("%s: %w", image+ManifestSuffix, err)
 	}
 	if m.Version != manifestVersion {
-		return nil, fmt.Errorf("%s has version %d, and this berry knows %d", image+manifestSuffix, m.Version, manifestVersion)
+		return nil, fmt.Errorf("%s has version %d, and this berry knows %d", image+ManifestSuffix, m.Version, manifestVersion)
 	}
 	return &m, nil
 }

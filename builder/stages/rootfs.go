@@ -42,8 +42,8 @@ func writeRootfs(ctx context.Context, img *image) error {
 }
 
 // items is all that is written, in the order in which it is written: the plan's
-// files that suit this base, the base's own files that change, the node file and
-// the program that reads it, the host keys.
+// files that suit this base, the node file and the program that reads it, the
+// base's own files that change, and what the secrets folder holds.
 func (img *image) items(ctx context.Context, root *disk.Ext4) ([]item, error) {
 	var list []item
 	for _, f := range img.Files {
@@ -51,14 +51,17 @@ func (img *image) items(ctx context.Context, root *disk.Ext4) ([]item, error) {
 			list = append(list, item{entry(f), f.Secret})
 		}
 	}
+	if err := img.identify(); err != nil {
+		return nil, err
+	}
 	nodeFile, err := node.Encode(img.NodeFile)
 	if err != nil {
 		return nil, err
 	}
 	list = append(list,
-		item{Entry: disk.Entry{Path: node.Path, Mode: 0o600, Data: nodeFile}},
+		item{disk.Entry{Path: node.Path, Mode: node.Mode, Data: nodeFile}, img.secretive()},
 		item{Entry: disk.Entry{Path: firstbootPath, Mode: 0o755, Data: img.base.firstboot}})
-	for _, more := range []func(context.Context, *disk.Ext4) ([]item, error){img.edited, img.home, img.radio, img.hostKeys} {
+	for _, more := range []func(context.Context, *disk.Ext4) ([]item, error){img.edited, img.home, img.radio, img.hostKeys, img.certificates, img.seeds} {
 		items, err := more(ctx, root)
 		if err != nil {
 			return nil, err

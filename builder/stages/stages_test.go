@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"berries/builder/apt/apttest"
 	"berries/builder/disk"
 	"berries/builder/disk/disktest"
 	"berries/builder/fetch"
@@ -49,6 +50,13 @@ func cluster(t *testing.T, base string) *profiles.Cluster {
 	return c
 }
 
+// newBase makes a base whose apt has a mirror that is up.
+func newBase(t *testing.T, o disktest.Options) string {
+	t.Helper()
+	o.Files = apttest.Article(t).Sources()
+	return disktest.New(t, o)
+}
+
 // options are those of an ordinary build into a new folder.
 func options(t *testing.T) Options {
 	t.Helper()
@@ -58,6 +66,7 @@ func options(t *testing.T) Options {
 	}
 	return Options{
 		Out:       filepath.Join(t.TempDir(), "out"),
+		Lock:      filepath.Join(t.TempDir(), "berries.lock.yaml"),
 		Secrets:   folder,
 		Fetch:     &fetch.Client{Cache: t.TempDir(), Runner: host.Exec{}},
 		Runner:    host.Exec{},
@@ -99,7 +108,7 @@ func TestForeignProgramsAcceptEveryImage(t *testing.T) {
 		{"bookworm arm64 with ifupdown", disktest.Options{Suite: disktest.Bookworm, Network: disktest.Ifupdown}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cluster := cluster(t, disktest.New(t, c.base))
+			cluster := cluster(t, newBase(t, c.base))
 			cluster.Suite = c.base.Suite.String()
 			cluster.User.Name = "martin" // not the base's pi: its home moves
 			if c.wifi {
@@ -138,7 +147,7 @@ func judgeByOthers(t *testing.T, image string) {
 		}
 		f := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ' ' || r == '=' })
 		out := filepath.Join(dir, "p"+n)
-		run(t, "dd", "if="+image, "of="+out, "bs=1M", "skip="+mib(t, f[0]), "count="+mib(t, f[2]), "conv=sparse", "status=none")
+		disktest.Cut(t, out, image, octets(t, f[0]), octets(t, f[2]))
 		return out
 	}
 	p1, p2, p3 := cut("1"), cut("2"), cut("3")
@@ -158,19 +167,27 @@ func judgeByOthers(t *testing.T, image string) {
 	if !strings.Contains(cmdline, "root=PARTUUID="+id+"-02 ") || strings.Contains(cmdline, "resize") || strings.Contains(cmdline, "init=") {
 		t.Errorf("%s (signature %s): cmdline.txt is %q", image, id, cmdline)
 	}
-	if !strings.Contains(fstab, "PARTUUID="+id+"-01 ") || !strings.Contains(fstab, "PARTUUID="+id+"-02 ") {
+	judgeFstab(t, image, fstab, id, p3 != "")
+}
+
+// judgeFstab looks for the lines of all partitions.
+func judgeFstab(t *testing.T, image, fstab, id string, hasBrick bool) {
+	t.Helper()
+	const brick = "LABEL=berry-brick  /export  ext4  defaults,noatime,nofail,x-systemd.device-timeout=90s,x-systemd.before=berry-firstboot.service  0  2\n"
+	if !strings.Contains(fstab, "PARTUUID="+id+"-01 ") || !strings.Contains(fstab, "PARTUUID="+id+"-02 ") ||
+		strings.Contains(fstab, brick) != hasBrick {
 		t.Errorf("%s (signature %s): fstab is\n%s", image, id, fstab)
 	}
 }
 
-// mib is a number of sectors, which must be whole MiB, in MiB.
-func mib(t *testing.T, sectors string) string {
+// octets is a number of sectors, which must be whole MiB, in bytes.
+func octets(t *testing.T, sectors string) int64 {
 	t.Helper()
-	n, err := strconv.Atoi(sectors)
+	n, err := strconv.ParseInt(sectors, 10, 64)
 	if err != nil || n%2048 != 0 {
 		t.Fatalf("%q sectors are not whole MiB", sectors)
 	}
-	return strconv.Itoa(n / 2048)
+	return n * 512
 }
 
 // run runs a program that must succeed and gives its output.
@@ -188,11 +205,12 @@ func run(t *testing.T, name string, args ...string) string {
 }
 
 func TestTheSameProfileAndBaseGiveTheSameBytes(t *testing.T) {
-	c := cluster(t, disktest.New(t, disktest.Options{CloudInit: true}))
+	c := cluster(t, newBase(t, disktest.Options{CloudInit: true}))
 	o := options(t)
 	first := build(t, o, c)
-	time.Sleep(1100 * time.Millisecond) // filesystems count whole seconds
+	onAnotherDay(t)
 	o.Out = filepath.Join(t.TempDir(), "another", "folder")
+	o.Fetch = &fetch.Client{Cache: t.TempDir(), Runner: host.Exec{}} // the base is grown again
 	o.Jobs = 1
 	second := build(t, o, c)
 	for i := range first {
@@ -204,6 +222,20 @@ func TestTheSameProfileAndBaseGiveTheSameBytes(t *testing.T) {
 	o.Epoch = time.Unix(1_700_000_000, 0)
 	if third := build(t, o, c); third[0].SHA256 == first[0].SHA256 {
 		t.Error("SOURCE_DATE_EPOCH changes nothing")
+	}
+}
+
+// onAnotherDay has every program that a build runs from here on, all that write
+// filesystems among them, see a clock that is 40 days ahead. Our own program sees
+// the real one; it asks for the time only to judge signatures.
+func onAnotherDay(t *testing.T) {
+	t.Helper()
+	out := run(t, "faketime", "-f", "+40d", "sh", "-c", "echo $LD_PRELOAD")
+	t.Setenv("LD_PRELOAD", strings.TrimSpace(out))
+	t.Setenv("FAKETIME", "+40d")
+	t.Setenv("TZ", "Asia/Kathmandu")
+	if day := strings.TrimSpace(run(t, "date", "+%F")); day == time.Now().Format(time.DateOnly) {
+		t.Fatalf("programs still see %s", day)
 	}
 }
 
@@ -231,7 +263,7 @@ func TestWhatIsNoFitBaseIsRefusedAndNothingIsLeft(t *testing.T) {
 		{"no e2fsprogs", disktest.Options{}, func(_ *profiles.Cluster, o *Options) { o.Runner = nothing{} }, "e2fsprogs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cluster, o := cluster(t, disktest.New(t, c.base)), options(t)
+			cluster, o := cluster(t, newBase(t, c.base)), options(t)
 			if c.edit != nil {
 				c.edit(cluster, &o)
 			}
@@ -256,7 +288,7 @@ func (nothing) Run(_ context.Context, c host.Cmd) (host.Result, error) {
 // An image that its judges reject never gets a name, and one that was there
 // stays.
 func TestAFailedCheckLeavesNoImage(t *testing.T) {
-	c, o := cluster(t, disktest.New(t, disktest.Options{})), options(t)
+	c, o := cluster(t, newBase(t, disktest.Options{})), options(t)
 	good := build(t, o, c)
 	o.Runner = spoiled{o.Runner}
 	if _, err := tryBuild(o, c); err == nil || !strings.Contains(err.Error(), "verify") {
@@ -289,7 +321,7 @@ func withPath(t *testing.T, r Result) string {
 }
 
 func TestAnInterruptedBuildLeavesNothing(t *testing.T) {
-	p, err := plan.New(cluster(t, disktest.New(t, disktest.Options{})))
+	p, err := plan.New(cluster(t, newBase(t, disktest.Options{})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"berries/builder/disk"
+	"berries/builder/pack"
+	"berries/builder/progress"
 	"berries/firstboot/host"
 	"berries/firstboot/node"
 )
@@ -33,23 +36,52 @@ func verifyImage(ctx context.Context, img *image) error {
 	return errors.Join(bad...)
 }
 
-// Verify judges a finished image by all checks, also by the files beside it
-// where they are there: checksum, block map, manifest. The error is for an image
-// that could not be read at all.
-func Verify(ctx context.Context, run host.Runner, path string) ([]Finding, error) {
-	if _, err := os.Stat(path); err != nil {
+// Verify judges a finished image in any form by all checks, also by the files beside it
+// where they are there: checksum, block map, manifest. Progress is told of the
+// bytes read for the checksum, which takes longest. The error is for an image
+// that could not be read at all. A packed one is unpacked into a folder beside it, which
+// is gone afterwards.
+func Verify(ctx context.Context, run host.Runner, path string, show progress.Sink) ([]Finding, error) {
+	info, err := os.Stat(path)
+	if err != nil {
 		return nil, err
 	}
 	tools, err := disk.FindTools(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	j := judge{tools: tools, run: run, path: path}
+	j := judge{tools: tools, run: run, path: path, named: pack.RawName(path)}
 	var findings []Finding
-	if j.manifest, err = readManifest(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if j.manifest, err = ReadManifest(j.named); err != nil && !errors.Is(err, os.ErrNotExist) {
 		findings = append(findings, Finding{"manifest", err.Error()})
 	}
-	for _, c := range append(j.checks(), j.sidecars()...) {
+	if path != j.named {
+		return j.verifyPacked(ctx, findings, show)
+	}
+	j.task = show.Start(filepath.Base(path), info.Size())
+	defer j.task.Done()
+	return ask(ctx, findings, append(j.checks(), j.sidecars()...)...)
+}
+
+// verifyPacked judges what is in the packed image at j.path.
+func (j *judge) verifyPacked(ctx context.Context, findings []Finding, show progress.Sink) ([]Finding, error) {
+	packed := j.path
+	folder, err := os.MkdirTemp(filepath.Dir(packed), ".berry-verify-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	j.path, j.task = filepath.Join(folder, filepath.Base(j.named)), progress.None.Start("", 0)
+	findings, err = ask(ctx, findings, check{"packed file", func(ctx context.Context) error { return j.unpacked(ctx, packed, show) }})
+	if err != nil || findings[len(findings)-1].Error != "" {
+		return findings, err // what came out of it need not be looked at
+	}
+	return ask(ctx, findings, append(j.checks(), j.sidecars()...)...)
+}
+
+// ask puts questions, and appends what was found.
+func ask(ctx context.Context, findings []Finding, checks ...check) ([]Finding, error) {
+	for _, c := range checks {
 		f := Finding{Check: c.name}
 		if err := c.run(ctx); err != nil {
 			f.Error = err.Error()
@@ -72,9 +104,11 @@ type check struct {
 type judge struct {
 	tools    *disk.Tools
 	run      host.Runner
-	path     string
+	path     string // of the raw image
+	named    string // the raw image's name; what lies beside the image is named after it
 	manifest *Manifest
-	table    disk.Table // read by the first check
+	task     progress.Task // of the checks that take long; only sidecars have any
+	table    disk.Table    // read by the first check
 }
 
 // checks are the questions for the image itself: ours, and those of the foreign
@@ -208,10 +242,11 @@ func (j *judge) bootFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, err := disk.OpenFAT(j.path, p, time.Time{})
+	boot, err := disk.ReadFAT(j.path, p)
 	if err != nil {
 		return nil, err
 	}
+	defer boot.Close()
 	return boot.ReadFile(name)
 }
 
