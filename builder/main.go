@@ -17,13 +17,31 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Main(ctx, cli.Env{
-		Args:      os.Args[1:],
-		Stdout:    os.Stdout,
-		Stderr:    os.Stderr,
-		Terminal:  term.IsTerminal(int(os.Stderr.Fd())),
-		Getenv:    os.Getenv,
-		Firstboot: overlays.Firstboot,
+		Args:        os.Args[1:],
+		Stdout:      os.Stdout,
+		Stderr:      os.Stderr,
+		Terminal:    term.IsTerminal(int(os.Stderr.Fd())),
+		Stdin:       os.Stdin,
+		Interactive: term.IsTerminal(int(os.Stdin.Fd())),
+		Getenv:      os.Getenv,
+		Width:       width(),
+		Firstboot:   overlays.Firstboot,
 	})
 	stop()
 	os.Exit(code)
+}
+
+// width tells how wide the terminal is that stdout is, if it is one.
+func width() func() int {
+	out := int(os.Stdout.Fd())
+	if !term.IsTerminal(out) {
+		return nil
+	}
+	return func() int {
+		columns, _, err := term.GetSize(out)
+		if err != nil {
+			return 0
+		}
+		return columns
+	}
 }

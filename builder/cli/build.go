@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"berries/builder/fetch"
+	"berries/builder/pack"
 	"berries/builder/plan"
 	"berries/builder/progress"
 	"berries/builder/secrets"
@@ -26,6 +26,7 @@ import (
 type buildFlags struct {
 	out, base, cache string
 	jobs             int
+	forms            []string
 	json, verbose    bool
 }
 
@@ -35,40 +36,50 @@ func newBuild(env Env) *cobra.Command {
 		Use:   "build PROFILE [NODE...] -o DIR",
 		Short: "make the images",
 		Long: `build makes the image of every node, or of the named ones, in DIR, each with its
-checksum, block map and manifest beside it. It needs no root. An image gets its
+checksum, block map, bill of materials and manifest beside it. It needs no root. An image gets its
 name only after it was checked; what is interrupted leaves nothing behind.
 
-SSH host keys are made once and kept in PROFILE's secrets folder (berries.yaml:
-berries.secrets); keep that folder, and keep it to yourself.
+With --form an image is also, or only, packed: as img.zst, which is quick, or as img.xz,
+which is smaller. For img.xz the blocks of the base's own .xz file in which nothing was
+changed are copied; where the base did not come as one (of several blocks), everything
+is packed anew, which takes minutes. What lies beside an image is named after the .img
+in every form, and verify and flash take each.
 
-The same profile and base give the same bytes. All times in an image are that of
-the base's last change, or SOURCE_DATE_EPOCH (seconds since 1970) where it is set.
-` + exitCodes,
-		Example: "  berry build berries.yaml -o out\n  berry build berries.yaml cluster02 -o out --base raspios.img.xz",
-		Args:    args(cobra.MinimumNArgs(1)),
+The base and the packages are those of the lock file beside the profile, which the
+first build makes (see berry lock). SSH host keys are made once and kept in the
+secrets folder beside it (berries.yaml: berries.secrets); keep that folder, and
+keep it to yourself.
+
+The same profile, lock and secrets folder give the same bytes. All times in an
+image are that of the base's last change, or SOURCE_DATE_EPOCH (seconds since 1970)
+where it is set.
+` + exits(exitMistakes),
+		Example:           "  berry build berries.yaml -o out\n  berry build berries.yaml cluster02 -o out --base raspios.img.xz\n  berry build berries.yaml -o out --form img,img.xz",
+		Args:              args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: profileAndNodes(env, 0),
 		RunE: func(c *cobra.Command, a []string) error {
 			return build(c.Context(), env, a[0], a[1:], f)
 		},
 	}
 	c.Flags().StringVarP(&f.out, "output", "o", "", "folder for the images")
+	f.fromWhere(c)
+	c.Flags().IntVar(&f.jobs, "jobs", 0, "images made at once (default: one more than there are cores)")
+	c.Flags().StringSliceVar(&f.forms, "form", []string{string(pack.Raw)}, "forms of the images: img, img.zst, img.xz; may be given several times")
+	c.Flags().BoolVar(&f.json, "json", false, "print the results as JSON")
+	needs(c, "output")
+	return c
+}
+
+// fromWhere defines the flags of every command that gets a base and packages.
+func (f *buildFlags) fromWhere(c *cobra.Command) {
 	c.Flags().StringVar(&f.base, "base", "", "use this image (file, URL or catalogue name) in place of the profile's base")
 	c.Flags().StringVar(&f.cache, "cache", "", "folder for downloads and unpacked bases (default ~/.cache/berry)")
-	c.Flags().IntVar(&f.jobs, "jobs", 0, "images made at once (default: one per core)")
-	c.Flags().BoolVar(&f.json, "json", false, "print the results as JSON")
 	c.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print every command that is run")
-	if err := c.MarkFlagRequired("output"); err != nil {
-		panic(err) // the flag is defined three lines above
-	}
-	return c
 }
 
 // build does what newBuild says.
 func build(ctx context.Context, env Env, profile string, nodes []string, f buildFlags) error {
-	cluster, err := load(env, profile, f.base)
-	if err != nil {
-		return err
-	}
-	p, err := planNodes(cluster, nodes)
+	p, err := planOf(env, profile, f.base, nodes...)
 	if err != nil {
 		return err
 	}
@@ -85,11 +96,18 @@ func build(ctx context.Context, env Env, profile string, nodes []string, f build
 		return err
 	}
 	if f.json {
-		out := json.NewEncoder(env.Stdout)
-		out.SetIndent("", "  ")
-		return out.Encode(results)
+		return printJSON(env.Stdout, results)
 	}
 	return printResults(env.Stdout, results, time.Since(began))
+}
+
+// planOf plans the cluster of a profile, and keeps the named nodes; see load for the base.
+func planOf(env Env, profile, base string, nodes ...string) (*plan.Plan, error) {
+	cluster, err := load(env, profile, base)
+	if err != nil {
+		return nil, err
+	}
+	return planNodes(cluster, nodes)
 }
 
 // planNodes plans the whole cluster, and keeps the named nodes.
@@ -115,11 +133,16 @@ func buildOptions(env Env, profile string, f buildFlags, bars *progress.Bars) (s
 	if err != nil {
 		return stages.Options{}, err
 	}
+	forms, err := pack.ParseForms(f.forms)
+	if err != nil {
+		return stages.Options{}, hinted{usageError{err}, "berry build PROFILE -o DIR --form img,img.xz"}
+	}
 	cache, err := cacheDir(env, f.cache)
 	if err != nil {
 		return stages.Options{}, err
 	}
-	folder, err := secrets.Open(strings.TrimSuffix(profile, filepath.Ext(profile)) + ".secrets")
+	stem := strings.TrimSuffix(profile, filepath.Ext(profile))
+	folder, err := secrets.Open(secretsDir(profile))
 	if err != nil {
 		return stages.Options{}, err
 	}
@@ -129,12 +152,14 @@ func buildOptions(env Env, profile string, f buildFlags, bars *progress.Bars) (s
 	}
 	return stages.Options{
 		Out:       f.out,
+		Lock:      stem + ".lock.yaml",
 		Secrets:   folder,
-		Fetch:     &fetch.Client{Cache: cache, Progress: bars, Runner: runner, Log: bars.Println},
+		Fetch:     &fetch.Client{HTTP: env.HTTP, Cache: cache, Progress: bars, Runner: runner, Log: bars.Println},
 		Runner:    runner,
 		Firstboot: env.Firstboot,
 		Progress:  bars,
 		Jobs:      f.jobs,
+		Forms:     forms,
 		Epoch:     epoch,
 		Version:   version(),
 	}, nil
@@ -160,11 +185,24 @@ func printResults(w io.Writer, results []stages.Result, took time.Duration) erro
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NODE\tROLE\tIMAGE\tCARD\tTO WRITE")
 	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d MiB\t%d MiB\n", r.Node, r.Role, r.Path, r.Size>>20, r.Mapped>>20)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d MiB\t%d MiB\n", r.Node, r.Role, named(r, 0), r.Size>>20, r.Mapped>>20)
+		for i := range r.Files[1:] {
+			fmt.Fprintf(t, "\t\t%s\t\t\n", named(r, i+1))
+		}
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%d images in %.1fs, each checked\n", len(results), took.Seconds())
 	return err
+}
+
+// named is the path of a file of the result, with its size when that is not the image's.
+func named(r stages.Result, i int) string {
+	f := r.Files[i]
+	path := filepath.Join(filepath.Dir(r.Path), f.File)
+	if f.Form.Packed() {
+		path += fmt.Sprintf(" (%d MiB)", f.Size>>20)
+	}
+	return path
 }

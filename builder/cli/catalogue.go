@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -20,7 +19,7 @@ func newCatalogue(env Env) *cobra.Command {
 		Long: `catalogue lists the Raspberry Pi OS images of Raspberry Pi's own catalogue. A
 profile says base: NAME for the newest of a name, or base: DATE-NAME to stay with
 one. Without a network the last catalogue seen is listed.
-` + exitCodes,
+` + exits(),
 		Example: "  berry catalogue",
 		Args:    args(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -28,16 +27,14 @@ one. Without a network the last catalogue seen is listed.
 			if err != nil {
 				return err
 			}
-			client := &fetch.Client{Cache: dir, Runner: host.Exec{}, CatalogueURL: url,
+			client := &fetch.Client{HTTP: env.HTTP, Cache: dir, Runner: host.Exec{}, CatalogueURL: url,
 				Log: func(line string) { fmt.Fprintln(env.Stderr, line) }}
 			entries, err := client.Catalogue(c.Context())
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				out := json.NewEncoder(env.Stdout)
-				out.SetIndent("", "  ")
-				return out.Encode(entries)
+				return printJSON(env.Stdout, entries)
 			}
 			t := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(t, "NAME\tDATE\tARCH\tDOWNLOAD\tTITLE")

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,9 +21,10 @@ func newCheck(env Env) *cobra.Command {
 		Long: `check reads profiles (of a directory, every *.yaml file in it) and prints all
 their mistakes at once, as FILE:LINE:COL: KEY: message. It writes nothing and
 needs no network.
-` + exitCodes,
-		Example: "  berry check berries.yaml",
-		Args:    args(cobra.MinimumNArgs(1)),
+` + exits(exitMistakes),
+		Example:           "  berry check berries.yaml",
+		Args:              args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: profilesAlone,
 		RunE: func(_ *cobra.Command, a []string) error {
 			paths, err := profilePaths(a)
 			if err != nil {
@@ -51,7 +51,7 @@ func profilePaths(names []string) ([]string, error) {
 			return nil, err
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("there is no *.yaml file in %s", name)
+			return nil, hinted{fmt.Errorf("there is no *.yaml file in %s", name), "berry init " + filepath.Join(name, "berries.yaml")}
 		}
 		slices.Sort(found)
 		paths = append(paths, found...)
@@ -68,8 +68,6 @@ func check(env Env, paths []string, asJSON bool) error {
 		switch {
 		case errors.As(err, &mistakes):
 			all = append(all, mistakes...)
-		case errors.Is(err, fs.ErrNotExist):
-			return hinted{err, "berry init " + path}
 		case err != nil:
 			return err
 		case !asJSON:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ func newInit(env Env) *cobra.Command {
 		Short: "write a commented profile to start from",
 		Long: `init writes a profile with every key, its default and a line that explains it.
 A file that exists is never overwritten.
-` + exitCodes,
+` + exits(),
 		Example: "  berry init berries.yaml",
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, a []string) error {
@@ -25,8 +26,11 @@ A file that exists is never overwritten.
 			if errors.Is(err, fs.ErrExist) {
 				return hinted{fmt.Errorf("%s exists", a[0]), "berry init ANOTHER.yaml, or remove it first"}
 			}
+			if errors.Is(err, fs.ErrNotExist) {
+				return hinted{fmt.Errorf("cannot write the profile: %w", err), "mkdir -p " + filepath.Dir(a[0])}
+			}
 			if err != nil {
-				return fmt.Errorf("cannot write the profile: %w", err)
+				return hinted{fmt.Errorf("cannot write the profile: %w", err), "ls -ld " + filepath.Dir(a[0])}
 			}
 			fmt.Fprintf(env.Stdout, "wrote %s\nnext: edit it, then: berry check %s\n", a[0], a[0])
 			return nil

@@ -5,10 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
+	"berries/builder/apt/apttest"
 	"berries/builder/disk/disktest"
 )
 
@@ -17,9 +17,9 @@ import (
 func TestKilledAtRandomMoments(t *testing.T) {
 	const kills = 20
 	dir := t.TempDir()
-	profile, base := exampleProfile(t, dir), disktest.New(t, disktest.Options{})
+	profile, base := exampleProfile(t, dir), disktest.New(t, disktest.Options{Files: apttest.Article(t).Sources()})
 	build := func() *exec.Cmd {
-		c := exec.Command("berry", "build", profile, "-o", filepath.Join(dir, "out"), "--base", base)
+		c := exec.Command("berry", "build", profile, "cluster01", "balancer", "-o", filepath.Join(dir, "out"), "--base", base)
 		c.Env = append(os.Environ(), "HOME="+dir)
 		return c
 	}
@@ -28,7 +28,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	whole := time.Since(began)
-	want := sums(t, dir)
+	want, finished := sums(t, dir), contents(t, dir)
 
 	random := rand.New(rand.NewPCG(2, 0)) // the same moments in every run, as far as time goes
 	for range kills {
@@ -43,7 +43,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		time.Sleep(moment)
 		c.Process.Kill()
 		err := c.Wait()
-		checkFinished(t, dir, want, moment)
+		checkFinished(t, dir, finished, moment)
 		t.Logf("killed after %v of %v (%v): %d images finished", moment.Round(time.Millisecond),
 			whole.Round(time.Millisecond), err, len(images(t, dir)))
 	}
@@ -59,17 +59,23 @@ func TestKilledAtRandomMoments(t *testing.T) {
 }
 
 // checkFinished makes sure that every image under a final name is whole.
-func checkFinished(t *testing.T, dir, want string, moment time.Duration) {
+func checkFinished(t *testing.T, dir string, want map[string][32]byte, moment time.Duration) {
 	t.Helper()
-	for _, image := range images(t, dir) {
-		out, err := exec.Command("sha256sum", image).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if sum := strings.Fields(string(out))[0]; !strings.Contains(want, sum) {
+	for image, got := range contents(t, dir) {
+		if got != want[image] {
 			t.Errorf("killed after %v: %s is there and is not whole", moment, image)
 		}
 	}
+}
+
+// contents are what the finished images hold.
+func contents(t *testing.T, dir string) map[string][32]byte {
+	t.Helper()
+	all := map[string][32]byte{}
+	for _, image := range images(t, dir) {
+		all[image] = disktest.Contents(t, image)
+	}
+	return all
 }
 
 func images(t *testing.T, dir string) []string {

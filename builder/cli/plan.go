@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,15 +19,12 @@ func newPlan(env Env) *cobra.Command {
 		Short: "show what build would do, and do nothing",
 		Long: `plan shows what each image will hold. It is the dry run of build: it reads the
 profile and nothing else, writes nothing and shows no secret.
-` + exitCodes,
-		Example: "  berry plan berries.yaml cluster01",
-		Args:    args(cobra.MinimumNArgs(1)),
+` + exits(exitMistakes),
+		Example:           "  berry plan berries.yaml cluster01",
+		Args:              args(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: profileAndNodes(env, 0),
 		RunE: func(_ *cobra.Command, a []string) error {
-			cluster, err := load(env, a[0], "")
-			if err != nil {
-				return err
-			}
-			p, err := planNodes(cluster, a[1:])
+			p, err := planOf(env, a[0], "", a[1:]...)
 			if err != nil {
 				return err
 			}
@@ -55,6 +53,7 @@ func printPlan(w io.Writer, p *plan.Plan) error {
 		fmt.Fprintf(w, "\n%s: %s, %s, disk signature %s, root %d MiB, %s\n",
 			img.File, img.Node, img.Role, img.Signature, img.RootSize>>20, brick)
 		fmt.Fprintf(w, "  cmdline.txt: without %v, with root=PARTUUID=%s-02 %v\n", img.Cmdline.Drop, img.Signature, img.Cmdline.Set)
+		fmt.Fprintf(w, "  packages: %s, and what they depend on\n", strings.Join(img.Packages.Install, " "))
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, f := range img.Files {
 			fmt.Fprintf(t, "  %s\t%04o\t%d:%d\t%s\t%s\n", f.Kind(), f.Mode, f.UID, f.GID, f.Path, remark(f))
