@@ -30,7 +30,7 @@ var components = []string{"main", "non-free-firmware"}
 type Package struct {
 	Name   string
 	File   string // in the folder that Fetch gives, such as sed_4.9-2_arm64.deb
-	Digest string // as apt names it, such as MD5Sum:3b…
+	Digest string // as apt names it, such as SHA256:3b…
 }
 
 // Open writes apt's configuration and fetches the package lists. Without a
@@ -90,8 +90,10 @@ func (a Archive) apt(args ...string) host.Cmd {
 // Resolve says which packages installing wanted in an empty system brings in,
 // sorted by name. Wanted may hold apt patterns such as ?essential.
 func (a Archive) Resolve(ctx context.Context, wanted ...string) ([]Package, error) {
-	// print-uris leaves out what is already downloaded, hence the empty folder.
-	args := append([]string{"-o", "Dir::Cache::archives=" + filepath.Join(a.Dir, "none"), "--print-uris", "install"}, wanted...)
+	// print-uris leaves out what is already downloaded, hence the empty folder. Of
+	// itself it prints MD5 sums, which security updates have none of.
+	args := append([]string{"-o", "Dir::Cache::archives=" + filepath.Join(a.Dir, "none"), "-o", "Acquire::ForceHash=SHA256",
+		"--print-uris", "install"}, wanted...)
 	res, err := a.Run.Run(ctx, a.apt(args...))
 	if err != nil {
 		return nil, err

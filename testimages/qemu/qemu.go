@@ -35,6 +35,10 @@ type Options struct {
 	// Network gives the machine one network card, with DHCP and SSH reachable
 	// from this machine only. Without it there is none.
 	Network bool
+	// LAN gives the machine a network card on a LAN, and SSH is the port of 127.0.0.1
+	// that leads to its SSH from there. It is in place of Network.
+	LAN *LAN
+	SSH int
 	// Console gets a copy of all that the machine prints; nil means no copy.
 	Console io.Writer
 	// Keyboard is what is typed on the console; nil means nothing.
@@ -82,7 +86,11 @@ func (m *Machine) start(ctx context.Context, o Options) error {
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-qmp", "unix:" + m.socket() + ",server=on,wait=off",
 	}
-	if o.Network {
+	m.port = o.SSH
+	switch {
+	case o.LAN != nil:
+		args = append(args, "-device", "virtio-net-pci,netdev=lan,romfile=,mac="+o.LAN.mac(), "-netdev", o.LAN.wire("lan"))
+	case o.Network:
 		if m.port, err = freePort(); err != nil {
 			return err
 		}
@@ -103,7 +111,27 @@ func (m *Machine) start(ctx context.Context, o Options) error {
 		return err
 	}
 	go m.reap()
+	go m.rouse()
 	return nil
+}
+
+// rouse has QEMU's threads look anew whether there is something to do. Before glibc 2.41
+// one can sleep through the signal that was to wake it (glibc's bug 25847): on a busy
+// machine that happened to a processor of the guest, and the guest stood still for good.
+// A process that was stopped goes on with another look.
+func (m *Machine) rouse() {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.stopped:
+			return
+		case <-tick.C:
+			// An error is that QEMU has ended.
+			_ = m.process.Process.Signal(syscall.SIGSTOP)
+			_ = m.process.Process.Signal(syscall.SIGCONT)
+		}
+	}
 }
 
 // reap waits for QEMU's end and tells everybody.

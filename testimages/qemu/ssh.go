@@ -23,7 +23,7 @@ type Login struct {
 const unreachable = 255
 
 // SSH runs a shell command on the machine and returns what it prints. It needs
-// Options.Network, and tries again until the machine answers or ctx ends. The
+// Options.Network or LAN, and tries again until the machine answers or ctx ends. The
 // machine must prove that it has the host key.
 func (m *Machine) SSH(ctx context.Context, l Login, command string) (string, error) {
 	known := filepath.Join(m.dir, "known_hosts")

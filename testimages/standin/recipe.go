@@ -2,13 +2,14 @@ package main
 
 // packages are what the stand-in installs beyond Debian's essential packages:
 // those of Raspberry Pi OS Lite that matter to a node's first boot, and what
-// they depend on.
+// they depend on. A Lite image has no x11-common, on which all of a desktop
+// depends: it is here for the first boot to take away.
 var packages = []string{
 	"adduser", "apt", "avahi-daemon", "ca-certificates", "console-setup", "cron", "curl", "dbus", "dosfstools",
 	"e2fsprogs", "fdisk", "init", "iproute2", "iputils-ping", "keyboard-configuration", "kmod", "less",
 	"libnss-mdns", "libpam-systemd", "locales", "logrotate", "nano", "netbase", "network-manager", "openssh-server",
 	"parted", "passwd", "polkitd", "procps", "psmisc", "python3", "rsync", "sudo", "systemd-timesyncd",
-	"tzdata", "udev", "wpasupplicant",
+	"tzdata", "udev", "wpasupplicant", "x11-common",
 }
 
 // bootPackages are what makes an arm64 stand-in boot: the Pi's firmware and a

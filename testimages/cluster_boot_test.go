@@ -1,0 +1,139 @@
+//go:build qemu
+
+package testimages
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"berries/testimages/qemu"
+)
+
+// clusterLimit is how long three machines may take to become a cluster, on two busy
+// cores, with every instruction emulated.
+const clusterLimit = 90 * time.Minute
+
+// TestCluster boots the images of the smallest example at the same time, as machines
+// on one LAN that nothing else is on, and waits until every one of them serves the
+// volume. It takes most of an hour on two cores: make qemu-cluster runs it, and no
+// other target.
+func TestCluster(t *testing.T) {
+	const profile = "three-storage.yaml"
+	names := []string{"cluster01", "cluster02", "cluster03"}
+	at := map[string]netip.Addr{ // as the profile has it
+		"cluster01": netip.MustParseAddr("192.168.2.5"),
+		"cluster02": netip.MustParseAddr("192.168.2.7"),
+		"cluster03": netip.MustParseAddr("192.168.2.6"),
+	}
+	dir := build(t, profile, names...)
+	lan, err := qemu.NewLAN(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lan.Close() })
+	var to []netip.AddrPort
+	for i, name := range names {
+		to = append(to, netip.AddrPortFrom(at[name], uint16(8081+i)), netip.AddrPortFrom(at[name], 22))
+	}
+	ports, err := lan.StartRouter(t.Context(), netip.MustParsePrefix("192.168.2.0/24"), to...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	machines := map[string]*qemu.Machine{}
+	for i, name := range names {
+		cards := filepath.Join(t.TempDir(), name)
+		if err := os.Mkdir(cards, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		card, err := qemu.NewCard(t.Context(), filepath.Join(dir, name+".img"), cards, cardSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines[name], err = qemu.Boot(context.Background(), qemu.Options{Card: card, LAN: lan, SSH: ports[2*i+1], Console: artefact(t, name+"-cluster")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(machines[name].Kill)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), clusterLimit)
+	defer cancel()
+	follow(ctx, t, began, machines, names...)
+
+	for i, name := range names {
+		code, _ := get(ctx, t, ports[2*i], "/health")
+		t.Logf("%6.0f s  %s: GET /health: %d", time.Since(began).Seconds(), name, code)
+		if code != http.StatusOK {
+			t.Errorf("%s answers %d", name, code)
+		}
+	}
+	const text = "written on cluster02\n"
+	if _, err := machines["cluster02"].SSH(ctx, login(t, dir, "cluster02"), "echo written on cluster02 | sudo tee /mnt/www/file >/dev/null"); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		if code, body := get(ctx, t, ports[2*i], "/file"); code != http.StatusOK || body != text {
+			t.Errorf("%s answers for the file with %d %q", name, code, body)
+		}
+	}
+}
+
+// follow logs when each machine has ended each step, until all of them are ready.
+func follow(ctx context.Context, t *testing.T, began time.Time, machines map[string]*qemu.Machine, names ...string) {
+	t.Helper()
+	var all sync.WaitGroup
+	errs := make([]error, len(names))
+	for i, name := range names {
+		all.Go(func() {
+			const steps = 8
+			for n := 1; n <= steps && errs[i] == nil; n++ {
+				errs[i] = machines[name].WaitFor(ctx, fmt.Sprintf("berry-firstboot: step %d/%d ", n, steps))
+				t.Logf("%6.0f s  %s: step %d/%d", time.Since(began).Seconds(), name, n, steps)
+			}
+			if errs[i] == nil {
+				errs[i] = machines[name].WaitFor(ctx, "berry-firstboot: ready")
+			}
+			t.Logf("%6.0f s  %s: %v", time.Since(began).Seconds(), name, map[bool]string{true: "ready", false: "not ready"}[errs[i] == nil])
+		})
+	}
+	all.Wait()
+	for i, err := range errs {
+		if err != nil {
+			t.Errorf("%s: %v", names[i], err)
+		}
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+// get asks a machine through the router.
+func get(ctx context.Context, t *testing.T, port int, path string) (code int, body string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	defer res.Body.Close()
+	all, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return res.StatusCode, strings.ReplaceAll(string(all), "\r", "")
+}

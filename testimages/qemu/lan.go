@@ -1,0 +1,130 @@
+package qemu
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+)
+
+// LAN is an Ethernet that machines share: what one of them sends, all others get.
+// It is a hub in this process, so it needs no root. It is gone when it is closed.
+type LAN struct {
+	listener net.Listener
+	router   *exec.Cmd
+	mu       sync.Mutex
+	wires    map[net.Conn]bool
+	macs     int
+}
+
+// NewLAN makes a LAN whose socket lies in the folder dir.
+func NewLAN(dir string) (*LAN, error) {
+	l, err := net.Listen("unix", filepath.Join(dir, "lan"))
+	if err != nil {
+		return nil, err
+	}
+	lan := &LAN{listener: l, wires: map[net.Conn]bool{}}
+	go lan.accept()
+	return lan, nil
+}
+
+// Close takes the LAN down, and its router.
+func (l *LAN) Close() error {
+	err := l.listener.Close()
+	if l.router != nil {
+		l.router.Process.Kill() // an error means that it is gone already
+		l.router.Wait()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for wire := range l.wires {
+		err = errors.Join(err, wire.Close())
+	}
+	return err
+}
+
+func (l *LAN) accept() {
+	for {
+		wire, err := l.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		l.mu.Lock()
+		l.wires[wire] = true
+		l.mu.Unlock()
+		go l.carry(wire)
+	}
+}
+
+// carry takes frames from one wire to all others, until its machine is off. Each has
+// its length before it (QEMU's net/stream.c).
+func (l *LAN) carry(from net.Conn) {
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.wires, from)
+		from.Close()
+	}()
+	const largest = 64 << 10
+	frame := make([]byte, 4+largest)
+	for {
+		if _, err := io.ReadFull(from, frame[:4]); err != nil {
+			return
+		}
+		n := binary.BigEndian.Uint32(frame)
+		if n > largest {
+			return
+		}
+		if _, err := io.ReadFull(from, frame[4:4+n]); err != nil {
+			return
+		}
+		l.mu.Lock()
+		for wire := range l.wires {
+			if wire != from {
+				wire.Write(frame[:4+n]) // a machine that is going off loses it
+			}
+		}
+		l.mu.Unlock()
+	}
+}
+
+// wire is the end of QEMU's netdev with that id in the LAN.
+func (l *LAN) wire(id string) string {
+	return fmt.Sprintf("stream,id=%s,server=off,addr.type=unix,addr.path=%s", id, l.listener.Addr())
+}
+
+// mac gives another address to each network card.
+func (l *LAN) mac() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.macs++
+	return fmt.Sprintf("52:54:00:be:44:%02x", l.macs)
+}
+
+// StartRouter puts a router on the LAN, at the first address of the network: it has
+// DHCP, lets nobody out, and forwards a port of this machine's loopback to each of the
+// destinations. The ports are in the order of those.
+func (l *LAN) StartRouter(ctx context.Context, network netip.Prefix, to ...netip.AddrPort) ([]int, error) {
+	user := fmt.Sprintf("user,id=out,restrict=on,net=%s,host=%s", network.Masked(), network.Masked().Addr().Next())
+	var ports []int
+	for _, dest := range to {
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, port)
+		user += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-%s:%d", port, dest.Addr(), dest.Port())
+	}
+	l.router = exec.CommandContext(ctx, "qemu-system-aarch64", "-M", "none", "-nodefaults", "-display", "none",
+		"-netdev", user, "-netdev", "hubport,id=out-port,hubid=0,netdev=out",
+		"-netdev", l.wire("lan"), "-netdev", "hubport,id=lan-port,hubid=0,netdev=lan")
+	l.router.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return ports, l.router.Start()
+}
