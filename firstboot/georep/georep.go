@@ -54,6 +54,16 @@ const (
 	Conf     = "[vars]\ngluster-cli-options = --log-file=/dev/null\n"
 )
 
+// Shim is the Python module that gives gsyncd at the nodes that send what it lacks, and
+// ShimPath has Python import it, in gsyncd and nowhere else. Both lie where Python looks
+// and no package has files: see the manual of Python's module site.
+//
+//go:embed primary.py
+var Shim string
+
+// ShimPath is the text of a .pth file.
+const ShimPath = "import sys; [__import__('berry_gsyncd') for arg in sys.orig_argv[1:2] if arg.endswith('/gsyncd.py')]\n"
+
 // Starter is the Python program that starts gsyncd at the remote node.
 //
 //go:embed gsyncd.py

@@ -224,8 +224,9 @@ exec %[7]s "$@"
 `, oursMark, c.g.Remote, geoDir, c.g.Port, c.g.User, c.g.Remote, georep.Gluster, c.volume)
 }
 
-// shim is the file with which Python gives gsyncd what it had before 3.12, where gsyncd
-// calls for it and Python has it no more. An upgrade of either brings no other.
+// shim is what gives gsyncd what it lacks, where it does: Python has ConfigParser.readfp no
+// more and gsyncd calls for it, or gsyncd waits to be told of changes (10.3 and 11.1, see
+// georep.Shim). An upgrade of either brings no other.
 func (c copying) shim() ([]placed, error) {
 	python, err := c.h.Files.Target("/usr/bin/python3")
 	if err != nil {
@@ -236,19 +237,24 @@ func (c copying) shim() ([]placed, error) {
 		return nil, fmt.Errorf("/usr/bin/python3 leads to %q, which tells no version", python)
 	}
 	dirs, err := c.h.Files.List("/usr/lib")
-	if err != nil || minor < 12 {
+	if err != nil {
 		return nil, err
 	}
 	for _, dir := range dirs {
-		text, err := c.h.Files.Read("/usr/lib/" + dir + "/glusterfs/python/syncdaemon/gsyncdconfig.py")
-		if err == nil && strings.Contains(string(text), ".readfp(") {
-			return []placed{{"/usr/local/lib/" + python + "/dist-packages/berry-gsyncd.pth", shimText, 0o644}}, nil
+		has := func(file, words string) bool {
+			text, err := c.h.Files.Read("/usr/lib/" + dir + "/glusterfs/python/syncdaemon/" + file)
+			return err == nil && strings.Contains(string(text), words)
+		}
+		if minor >= 12 && has("gsyncdconfig.py", ".readfp(") || has("primary.py", "libgfchangelog.getchanges()") {
+			const packages = "/dist-packages/"
+			return []placed{
+				{"/usr/local/lib/" + python + packages + "berry_gsyncd.py", georep.Shim, 0o644},
+				{"/usr/local/lib/" + python + packages + "berry-gsyncd.pth", georep.ShimPath, 0o644},
+			}, nil
 		}
 	}
 	return nil, nil
 }
-
-const shimText = "import configparser; configparser.RawConfigParser.readfp = getattr(configparser.RawConfigParser, 'readfp', configparser.RawConfigParser.read_file)\n"
 
 // sessionDir is where glusterd keeps the session.
 func (c copying) sessionDir() string {

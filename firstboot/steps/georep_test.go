@@ -60,7 +60,8 @@ func TestEveryStorageNodeGetsWhatItNeeds(t *testing.T) {
 		"/etc/berry/georep/tar":     {"IdentityFile /etc/berry/georep/tar.key\n"},
 		"/usr/lib/berry/georep/gluster": {"--remote-host=cluster04 ]", "exec ssh -F /etc/berry/georep/session -p 2222 geoaccount@cluster04 /usr/sbin/gluster --xml --remote-host=localhost volume info webroot\n",
 			"exec /usr/sbin/gluster \"$@\"\n"},
-		"/usr/local/lib/python3.13/dist-packages/berry-gsyncd.pth": {"import configparser; "},
+		"/usr/local/lib/python3.13/dist-packages/berry-gsyncd.pth": {"berry_gsyncd"},
+		"/usr/local/lib/python3.13/dist-packages/berry_gsyncd.py":  {"readfp"},
 		gsyncConf: {"[vars]\n", "sync-method = tarssh\n", "ssh-options = -F /etc/berry/georep/session\n", "ssh-options-tar = -F /etc/berry/georep/tar\n", "ssh-port = 2222\n", "stime-xattr-prefix"},
 	} {
 		for _, w := range words {
@@ -87,7 +88,7 @@ func TestANewCardGetsTheSessionBeforeItsBrickIsTaken(t *testing.T) {
 	for name, words := range map[string]string{
 		gsyncConf:                   "sync-method = tarssh\n",
 		"/etc/berry/georep/session": "IdentityFile /etc/berry/georep/session.key\n",
-		"/usr/local/lib/python3.13/dist-packages/berry-gsyncd.pth": "import configparser; ",
+		"/usr/local/lib/python3.13/dist-packages/berry-gsyncd.pth": "berry_gsyncd",
 	} {
 		if text := h.Read(name); !strings.Contains(text, words) {
 			t.Errorf("%s lacks %q:\n%s", name, words, text)
@@ -96,11 +97,21 @@ func TestANewCardGetsTheSessionBeforeItsBrickIsTaken(t *testing.T) {
 }
 
 func TestTheShimIsThereWhereItIsNeeded(t *testing.T) {
-	for python, gsyncd := range map[string]string{"python3.11": "cnf.readfp(f)", "python3.13": "cnf.read_file(f)"} {
-		h := hosttest.New(t, map[string]string{"/usr/bin/python3": "-> " + python,
-			"/usr/lib/aarch64-linux-gnu/glusterfs/python/syncdaemon/gsyncdconfig.py": gsyncd})
-		if is, err := (GeoRep{found{}}).at(h.Host, sends(1)).shim(); err != nil || is != nil {
-			t.Errorf("%s with %s: %v, %v", python, gsyncd, is, err)
+	const reads, waits = "cnf.readfp(f)", "        changes = libgfchangelog.getchanges()\n"
+	for _, c := range []struct {
+		python, conf, primary string
+		want                  bool
+	}{
+		{"python3.13", reads, "", true},
+		{"python3.11", reads, waits, true},
+		{"python3.11", reads, "", false},
+		{"python3.13", "cnf.read_file(f)", "", false},
+	} {
+		const dir = "/usr/lib/aarch64-linux-gnu/glusterfs/python/syncdaemon/"
+		h := hosttest.New(t, map[string]string{"/usr/bin/python3": "-> " + c.python, dir + "gsyncdconfig.py": c.conf, dir + "primary.py": c.primary})
+		is, err := (GeoRep{found{}}).at(h.Host, sends(1)).shim()
+		if err != nil || (is != nil) != c.want {
+			t.Errorf("%+v: %v, %v", c, is, err)
 		}
 	}
 }
