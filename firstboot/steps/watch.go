@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"berries/firstboot/host"
@@ -33,7 +34,7 @@ const (
 // since at boot the network may have come up late. Watch ends with the context, and
 // returns its cause.
 func Watch(ctx context.Context, h *host.Host, f node.File, list []Step, err error, news <-chan struct{}, tell func(i int, s status.Step)) error {
-	w := watch{walker{h, f, list, nil}, map[int]time.Time{}, map[int]string{}}
+	w := watch{walker{h, f, list, nil}, map[int]time.Time{}, notesSoFar(h, list)}
 	w.tell = func(i int, s status.Step) {
 		w.notes[i] = s.Note
 		tell(i, s)
@@ -52,6 +53,21 @@ func Watch(ctx context.Context, h *host.Host, f node.File, list []Step, err erro
 		w.spared(ctx)
 	}
 	return context.Cause(ctx)
+}
+
+// notesSoFar is what each step had to say when it was walked, which may not hold any more.
+func notesSoFar(h *host.Host, list []Step) map[int]string {
+	notes := map[int]string{}
+	s, err := status.Read(h.Files)
+	if err != nil { // which is told of where it is written
+		return notes
+	}
+	for _, told := range s.Steps {
+		if i := slices.IndexFunc(list, func(s Step) bool { return s.Name() == told.Name }); i >= 0 {
+			notes[i] = told.Note
+		}
+	}
+	return notes
 }
 
 // watch is a node that is watched.

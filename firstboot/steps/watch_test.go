@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,22 @@ func TestWatchTellsANoteThatChanges(t *testing.T) {
 		"1 already done it is silent", "1 already done"}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+// What was so when the node came up may be otherwise when it is looked at.
+func TestWatchTellsWhenANoteOfTheWalkHoldsNoMore(t *testing.T) {
+	h := hosttest.New(t, map[string]string{"/etc/hosts": allThree,
+		status.Path: `{"steps":[{"name":"peers","state":"done"},{"name":"play","state":"done","note":"nothing heard from cluster04"}]}`})
+	ctx, end := context.WithCancelCause(t.Context())
+	h.Host.Clock = &limited{left: 2, end: end}
+	list := []Step{Peers{seen("cluster02"), book(t)}, &talker{&play{looks: []State{nil}}, []string{"nothing heard from cluster04", ""}}}
+	var told []string
+	err := Watch(ctx, h.Host, three(), list, nil, nil, func(i int, s status.Step) {
+		told = append(told, fmt.Sprintf("%d %s %q", i, s.State, s.Note))
+	})
+	if want := []string{`1 already done ""`}; !errors.Is(err, errOver) || !slices.Equal(told, want) {
+		t.Errorf("%v, told %q, want %q", err, told, want)
 	}
 }
 
