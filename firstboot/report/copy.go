@@ -82,11 +82,13 @@ func (r *Reporter) secondary(now time.Time) *GeoRep {
 	if id := gluster.IDOf(record); !r.h.Files.Exists(dir + georep.WholeFile(id)) {
 		return &GeoRep{Behind, "the copy is not whole yet, and is shown to nobody"}
 	}
-	text, err := r.h.Files.Read(dir + georep.SentinelFile)
-	if err != nil {
+	// A file arrives empty, and gets its content then.
+	text, _ := r.h.Files.Read(dir + georep.SentinelFile)
+	last := georep.ParseSentinel(text).Written
+	if last.IsZero() {
 		return &GeoRep{Behind, "nothing is known to have arrived yet"}
 	}
-	if last := georep.ParseSentinel(text).Written; now.Sub(last) >= overdue {
+	if now.Sub(last) >= overdue {
 		return &GeoRep{Behind, fmt.Sprintf("nothing has arrived that was written after %s", last.Local().Format(time.DateTime))}
 	}
 	return &GeoRep{State: Whole}

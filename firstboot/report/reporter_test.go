@@ -154,10 +154,11 @@ func TestTheCopyAtTheRemoteNode(t *testing.T) {
 		edit func(files map[string]string)
 		want *GeoRep
 	}{
-		"all is there":               {func(map[string]string) {}, &GeoRep{State: Whole}},
-		"there is no volume yet":     {func(f map[string]string) { delete(f, record) }, nil},
-		"it is another volume's":     {func(f map[string]string) { f[record] = "volume-id=22\n" }, &GeoRep{Behind, "the copy is not whole yet, and is shown to nobody"}},
-		"the last file is hours old": {func(f map[string]string) { f["/export/brick/.berry/sentinel"] = sentinel("2026-11-27T08:00:00Z") }, &GeoRep{Behind, "nothing has arrived that was written after " + now.Add(-2*time.Hour).Local().Format(time.DateTime)}},
+		"all is there":                 {func(map[string]string) {}, &GeoRep{State: Whole}},
+		"there is no volume yet":       {func(f map[string]string) { delete(f, record) }, nil},
+		"it is another volume's":       {func(f map[string]string) { f[record] = "volume-id=22\n" }, &GeoRep{Behind, "the copy is not whole yet, and is shown to nobody"}},
+		"the first has no content yet": {func(f map[string]string) { f["/export/brick/.berry/sentinel"] = "" }, &GeoRep{Behind, "nothing is known to have arrived yet"}},
+		"the last file is hours old":   {func(f map[string]string) { f["/export/brick/.berry/sentinel"] = sentinel("2026-11-27T08:00:00Z") }, &GeoRep{Behind, "nothing has arrived that was written after " + now.Add(-2*time.Hour).Local().Format(time.DateTime)}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
