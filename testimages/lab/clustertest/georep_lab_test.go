@@ -17,6 +17,7 @@ import (
 
 	"berries/firstboot/gluster"
 	"berries/firstboot/status"
+	"berries/testimages/lab/labtest"
 )
 
 // remote is the node that holds the copy.
@@ -35,8 +36,8 @@ const session = "gluster --mode=script volume geo-replication volpi geoaccount@"
 // explainCopy tells how geo-replication stands.
 func (c *whole) explainCopy(t *testing.T) {
 	for _, name := range c.names {
-		t.Logf("%s: %s", name, c.try(name, "/usr/lib/berry/berry-firstboot status; tail -n 30 /var/log/glusterfs/geo-replication/*/gsyncd.log /var/log/glusterfs/geo-replication-secondaries/*/gsyncd.log; "+
-			"gluster volume geo-replication status; journalctl --no-pager -u ssh | tail -n 20"))
+		labtest.Keep(t, name+"-copy", c.try(name, "/usr/lib/berry/berry-firstboot status; tail -n 200 /var/log/glusterfs/geo-replication/*/gsyncd.log /var/log/glusterfs/geo-replication-secondaries/*/gsyncd.log; "+
+			"gluster volume geo-replication status; journalctl --no-pager -u ssh | tail -n 100"))
 	}
 }
 

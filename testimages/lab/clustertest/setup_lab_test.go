@@ -115,13 +115,10 @@ func long() bool { return os.Getenv("BERRY_LONG") != "" }
 func (c *whole) explain(t *testing.T) {
 	for _, name := range c.names {
 		s, err := c.lab.State(context.Background(), name)
-		t.Logf("%s: %+v, %v", name, s, err)
+		t.Logf("%s: %+v, %v\n%s", name, s, err, c.try(name, "journalctl --no-pager -o short-precise -u berry-firstboot -u glusterd -u apache2 | grep -v ' ran .* .ok' | tail -n 8"))
 		const script = "cat /etc/hosts; ls -la /var/lib/berry; gluster --mode=script peer status; gluster --mode=script volume status; " +
-			"tail -n 25 /var/log/glusterfs/glusterd.log; grep '^\\[' /var/log/glusterfs/mnt-www.log | tail -n 20; journalctl --no-pager -o short-precise -u berry-firstboot -u glusterd -u apache2 | tail -n 90"
-		ctx, cancel := context.WithTimeout(context.Background(), askLimit)
-		res, err := c.lab.Exec(ctx, name, "sh", "-c", script)
-		cancel()
-		t.Logf("%s: %v\n%s", name, err, res.Stdout)
+			"tail -n 25 /var/log/glusterfs/glusterd.log; grep '^\\[' /var/log/glusterfs/mnt-www.log | tail -n 20; journalctl --no-pager -o short-precise -u berry-firstboot -u glusterd -u apache2"
+		labtest.Keep(t, name, c.try(name, script))
 	}
 }
 
