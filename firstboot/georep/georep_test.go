@@ -1,11 +1,14 @@
 package georep
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // The starter is run by Python with a gsyncd of the test's own, which takes a message
@@ -19,6 +22,7 @@ configparser.RawConfigParser().readfp(io.StringIO("[a]\nb=c\n"))
 print(sys.argv[1:], pickle.load(sys.stdin.buffer))
 `))
 	write(t, filepath.Join(dir, "beside.py"), nil)
+	write(t, filepath.Join(dir, "resource.py"), []byte("class GLUSTER:\n    def connect(self): pass\n"))
 	send := func(value string) (string, error) {
 		pack := exec.Command("python3", "-c", `import os, pickle, sys
 class Run:
@@ -46,6 +50,40 @@ sys.stdout.buffer.write(pickle.dumps(`+value+`, 2))`)
 	out, err = send("Run()")
 	if err == nil || strings.HasPrefix(out, "pwned") || !strings.Contains(out, "is no plain value") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Three at once mount with a gsyncd of the test's own, each of which leaves a child behind
+// that goes on for longer.
+func TestGsyncdsMountOneAfterTheOther(t *testing.T) {
+	dir := t.TempDir()
+	gsyncd := filepath.Join(dir, "gsyncd.py")
+	write(t, gsyncd, []byte("import resource\nresource.GLUSTER().connect()\n"))
+	write(t, filepath.Join(dir, "resource.py"), []byte(`import os, time
+class GLUSTER:
+    def connect(self):
+        os.mkdir("mounting")
+        time.sleep(0.2)
+        os.rmdir("mounting")
+        if os.fork() == 0:
+            os.close(1), os.close(2)
+            time.sleep(5)
+            os._exit(0)
+`))
+	began := time.Now()
+	var all errgroup.Group
+	for range 3 {
+		all.Go(func() error {
+			cmd := exec.Command("python3", "-c", Starter, gsyncd)
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil || time.Since(began) > 5*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
 
