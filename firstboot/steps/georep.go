@@ -18,16 +18,17 @@ import (
 // GeoRep keeps a copy of the volume at the remote node, and proves that it is one.
 //
 // Every storage node gets its keys and the remote's host keys, which no other host is
-// taken for; what GlusterFS 11.1 lacks on a Python without ConfigParser.readfp; and a
-// glusterd that asks the remote's for its volume over SSH too, so that nothing but sshd
-// needs to be reached there. The first node by name that answers creates the session,
-// starts it, and proves it; the others hold when their own files are there.
+// taken for; what its gsyncd lacks (georep.Shim); and a glusterd that asks the remote's for
+// its volume over SSH too, so that nothing but sshd needs to be reached there. The first
+// node by name that answers creates the session, starts it, and proves it; the others hold
+// when their own files are there.
 //
-// A session that says Active may stand still (4 of 7 starts of GlusterFS 10.3, 3 of 8 of
-// 11.1), and gsyncd's monitor on a node ends when its first SSH fails. So nothing of what
-// gluster says counts: a file is written into the volume, the remote is asked which one
-// it has, and every set of bricks must have sent what came before it. Where nothing moves
-// for a while the session is started again, and what has ended on a node is.
+// A session that says Active may stand still (without the shim after 4 of 7 starts of
+// GlusterFS 10.3, and 3 of 8 of 11.1), and gsyncd's monitor on a node ends when its first
+// SSH fails. So nothing of what gluster says counts: a file is written into the volume, the
+// remote is asked which one it has, and every set of bricks must have sent what came before
+// it. Where nothing moves for a while the session is started again, and what has ended on a
+// node is.
 //
 // Files are sent with tar. rsync is what gluster would take, but gsyncd's own guard of it
 // refuses since OpenSSH 9.8 has another name for its processes, and rsync 3.5 sends
