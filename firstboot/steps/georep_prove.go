@@ -21,7 +21,7 @@ import (
 
 // How the session is watched.
 const (
-	proveEvery = 2 * time.Minute // how old a sentinel that has arrived gets
+	proveEvery = 2 * time.Minute // how old a sentinel that has arrived gets in one session
 	// standsStill is after how long without any sign that something moves a session is
 	// started again that says that it sends what changes: what changed is collected for 15
 	// seconds. One that says that it looks through all files, or through what it has missed,
@@ -302,7 +302,7 @@ func (c copying) arrived(ctx context.Context, known status.Copy, last georep.Sen
 	case !proof.Whole && c.h.Clock.Now().Sub(last.Written) < proveEvery:
 		return nil, c.pending(known, "%s is about to hear that its copy is whole", c.g.Remote)
 	}
-	if c.h.Clock.Now().Sub(last.Written) >= proveEvery {
+	if c.h.Clock.Now().Sub(last.Written) >= proveEvery || c.startedSince(last.Written) {
 		if err := c.write(ctx); err != nil {
 			return nil, err
 		}
@@ -449,6 +449,13 @@ func (c copying) keep(p progress) error {
 // startedWithin tells whether something was started so lately.
 func (c copying) startedWithin(d time.Duration) bool {
 	return c.h.Clock.Now().Sub(c.progress().Started) < d
+}
+
+// startedSince tells whether the session was started after that time, by whomever: gsyncd
+// on this node leaves a word of it then. What arrived before proves nothing of it.
+func (c copying) startedSince(t time.Time) bool {
+	info, err := c.h.Files.Stat(c.sessionDir() + "/monitor.status")
+	return err == nil && info.ModTime().After(t)
 }
 
 // moved takes note of what is to be seen, and tells whether it is new.

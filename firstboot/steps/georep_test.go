@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +201,34 @@ func TestWhatIsProvedAndWhatIsNot(t *testing.T) {
 				t.Errorf("proved is %v, want %v (%v)", is.Proven, want, err)
 			}
 		})
+	}
+}
+
+// Who starts the session again, or does so for the node, wants to know that it works.
+func TestASessionThatWasStartedIsProvedAnew(t *testing.T) {
+	for started, want := range map[time.Duration]bool{time.Minute: false, 10 * time.Second: true} {
+		var runs []hosttest.Exchange
+		if want {
+			runs = []hosttest.Exchange{{Cmd: "touch -c /mnt/www/.berry"}}
+		}
+		h := primary(t, runs...)
+		last := georep.Sentinel{Written: noon().now.Add(-30 * time.Second), By: "cluster01"}
+		h.Write("/mnt/www/"+georep.SentinelFile, string(last.Text()))
+		h.Write(wholeMark, "")
+		monitor := path.Dir(gsyncConf) + "/monitor.status"
+		h.Write(monitor, "Started")
+		at := noon().now.Add(-started)
+		if err := os.Chtimes(h.Path(monitor), at, at); err != nil {
+			t.Fatal(err)
+		}
+		proof := georep.Proof{Volume: copyID, Sentinel: last, Whole: true, Free: 1 << 30}
+		list, err := GeoRep{found{}}.at(h.Host, sends(1)).prove(t.Context(), last, proof, pairsOf("Active 10s", "Passive", "Passive"))
+		if err != nil || len(list) > 0 {
+			t.Errorf("%v, %v", list, err)
+		}
+		if is := georep.ParseSentinel([]byte(h.Read("/mnt/www/" + georep.SentinelFile))); is.Written.Equal(noon().now) != want {
+			t.Errorf("started %v ago, the sentinel is now %+v", started, is)
+		}
 	}
 }
 
