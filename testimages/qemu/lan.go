@@ -20,9 +20,14 @@ type LAN struct {
 	listener net.Listener
 	router   *exec.Cmd
 	mu       sync.Mutex
-	wires    map[net.Conn]bool
+	wires    map[net.Conn]chan []byte // and the frames on their way into each
 	macs     int
 }
+
+// queued is how many frames wait for a machine. One that takes none, as before its system
+// drives its network card, loses those that follow, as on any Ethernet: it must not keep
+// the others waiting.
+const queued = 1000
 
 // NewLAN makes a LAN whose socket lies in the folder dir.
 func NewLAN(dir string) (*LAN, error) {
@@ -30,7 +35,7 @@ func NewLAN(dir string) (*LAN, error) {
 	if err != nil {
 		return nil, err
 	}
-	lan := &LAN{listener: l, wires: map[net.Conn]bool{}}
+	lan := &LAN{listener: l, wires: map[net.Conn]chan []byte{}}
 	go lan.accept()
 	return lan, nil
 }
@@ -56,10 +61,16 @@ func (l *LAN) accept() {
 		if err != nil {
 			return // closed
 		}
+		frames := make(chan []byte, queued)
 		l.mu.Lock()
-		l.wires[wire] = true
+		l.wires[wire] = frames
 		l.mu.Unlock()
 		go l.carry(wire)
+		go func() {
+			for frame := range frames {
+				wire.Write(frame) // a machine that is going off loses it
+			}
+		}()
 	}
 }
 
@@ -69,26 +80,32 @@ func (l *LAN) carry(from net.Conn) {
 	defer func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
+		close(l.wires[from])
 		delete(l.wires, from)
 		from.Close()
 	}()
 	const largest = 64 << 10
-	frame := make([]byte, 4+largest)
 	for {
-		if _, err := io.ReadFull(from, frame[:4]); err != nil {
+		length := make([]byte, 4)
+		if _, err := io.ReadFull(from, length); err != nil {
 			return
 		}
-		n := binary.BigEndian.Uint32(frame)
+		n := binary.BigEndian.Uint32(length)
 		if n > largest {
 			return
 		}
-		if _, err := io.ReadFull(from, frame[4:4+n]); err != nil {
+		frame := append(length, make([]byte, n)...)
+		if _, err := io.ReadFull(from, frame[4:]); err != nil {
 			return
 		}
 		l.mu.Lock()
-		for wire := range l.wires {
-			if wire != from {
-				wire.Write(frame[:4+n]) // a machine that is going off loses it
+		for wire, frames := range l.wires {
+			if wire == from {
+				continue
+			}
+			select {
+			case frames <- frame:
+			default: // lost
 			}
 		}
 		l.mu.Unlock()
