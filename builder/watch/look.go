@@ -18,10 +18,13 @@ const (
 	// answers is how long a node may take: it asks all others meanwhile.
 	answers   = 8 * time.Second
 	maxAnswer = 16 << 20 // bytes; 64 nodes' reports are less
+	// heard is when most nodes of the network have been heard.
+	heard = 500 * time.Millisecond
 )
 
-// Look asks every node that may be somewhere, all at once, and merges what they tell.
-// Nodes that nobody reaches are silent. The error is ErrNobody where no node answers, and
+// Look asks every node that may be somewhere, all at once, and merges what they tell. It
+// ends when there is a report of every node: each tells of all that it reaches, and an
+// address that leads nowhere takes seconds. Nodes that nobody reaches are silent. The error is ErrNobody where no node answers, and
 // says what happened at each address.
 func (c *Client) Look(ctx context.Context) (report.Cluster, error) {
 	type answer struct {
@@ -29,12 +32,17 @@ func (c *Client) Look(ctx context.Context) (report.Cluster, error) {
 		err  error
 	}
 	found := make(chan answer)
+	over, end := context.WithCancel(ctx)
+	defer end()
 	count := 0
 	ask := func(name string, ways []string) {
 		count++
 		go func() {
-			told, err := c.ask(ctx, name, ways)
-			found <- answer{told, err}
+			told, err := c.ask(over, name, ways)
+			select {
+			case found <- answer{told, err}:
+			case <-over.Done():
+			}
 		}()
 	}
 	for _, at := range c.waysTo("") {
@@ -45,17 +53,24 @@ func (c *Client) Look(ctx context.Context) (report.Cluster, error) {
 	}
 	var told []report.Cluster
 	var why []string
+	merged := Merge(c.access.Nodes, nil)
 	for range count {
-		if a := <-found; a.err == nil {
-			told = append(told, a.told)
-		} else {
+		var a answer
+		select {
+		case a = <-found:
+		case <-ctx.Done():
+			return merged, context.Cause(ctx)
+		}
+		if a.err != nil {
 			why = append(why, strings.ReplaceAll(a.err.Error(), "\n", "; "))
+			continue
+		}
+		told = append(told, a.told)
+		if merged = Merge(c.access.Nodes, told); whole(merged) {
+			return merged, nil
 		}
 	}
-	merged := Merge(c.access.Nodes, told)
 	switch {
-	case ctx.Err() != nil:
-		return merged, context.Cause(ctx)
 	case len(told) == 0 && len(why) == 0:
 		return merged, ErrNobody
 	case len(told) == 0:
@@ -139,6 +154,11 @@ func add(to *report.Node, n report.Node, from string) {
 	}
 }
 
+// whole tells whether there is a report of every node.
+func whole(c report.Cluster) bool {
+	return !slices.ContainsFunc(c.Nodes, func(n report.Node) bool { return n.Report == nil })
+}
+
 // Ready tells whether every node says that it is ready.
 func Ready(c report.Cluster) bool {
 	return !slices.ContainsFunc(c.Nodes, func(n report.Node) bool { return n.Report == nil || !n.Report.Status.Ready })
@@ -167,10 +187,12 @@ func (c *Client) Settle(ctx context.Context, limit time.Duration) (report.Cluste
 	finding.Go(func() { c.Discover(inner) }) // where nothing can be heard, nobody is found
 	defer finding.Wait()
 	defer cancel()
+	if len(c.access.At) == 0 {
+		Pause(ctx, heard)
+	}
 	for end := time.Now().Add(limit); ; {
 		is, err := c.Look(ctx)
-		whole := !slices.ContainsFunc(is.Nodes, func(n report.Node) bool { return n.Report == nil })
-		if whole || ctx.Err() != nil || len(c.access.At) > 0 || time.Now().After(end) {
+		if whole(is) || ctx.Err() != nil || len(c.access.At) > 0 || time.Now().After(end) {
 			return is, err
 		}
 		Pause(ctx, 300*time.Millisecond)

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -260,6 +261,22 @@ func TestABundleThatLeadsElsewhereIsRefused(t *testing.T) {
 	whole := packed(t, File{"a", []byte("text")})
 	if _, err := unpack(bytes.NewReader(whole[:len(whole)-20]), "n1"); err == nil {
 		t.Error("half a bundle was taken")
+	}
+}
+
+// An address in another house takes connections to nowhere, for seconds.
+func TestALookEndsWhenAllHaveBeenToldOf(t *testing.T) {
+	folder := cluster(t)
+	nowhere, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nowhere.Close() })
+	one := start(t, folder, watchtest.Node{Name: "n1", Says: says(t, "n1", map[string]string{"n1": "ready", "n4": "ready", "lb": "ready"})})
+	began := time.Now()
+	is, err := operator(t, folder, one, nowhere.Addr().String()).Look(t.Context())
+	if err != nil || !Ready(is) || time.Since(began) >= meets {
+		t.Errorf("%s after %v, %v", words(is), time.Since(began), err)
 	}
 }
 
