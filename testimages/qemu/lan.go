@@ -14,15 +14,22 @@ import (
 	"syscall"
 )
 
-// LAN is an Ethernet that machines share: what one of them sends, all others get.
-// It is a hub in this process, so it needs no root. It is gone when it is closed.
+// LAN is an Ethernet that machines share. It is a switch in this process, so it needs no
+// root. It is gone when it is closed.
+//
+// A hub would not do: QEMU's router takes every frame that it gets for its own, whatever
+// its address, and refuses connections from one machine to another.
 type LAN struct {
 	listener net.Listener
 	router   *exec.Cmd
 	mu       sync.Mutex
 	wires    map[net.Conn]chan []byte // and the frames on their way into each
+	behind   map[mac]net.Conn         // the wire from which an address was heard last
 	macs     int
 }
+
+// mac is an Ethernet address.
+type mac [6]byte
 
 // queued is how many frames wait for a machine. One that takes none, as before its system
 // drives its network card, loses those that follow, as on any Ethernet: it must not keep
@@ -35,7 +42,7 @@ func NewLAN(dir string) (*LAN, error) {
 	if err != nil {
 		return nil, err
 	}
-	lan := &LAN{listener: l, wires: map[net.Conn]chan []byte{}}
+	lan := &LAN{listener: l, wires: map[net.Conn]chan []byte{}, behind: map[mac]net.Conn{}}
 	go lan.accept()
 	return lan, nil
 }
@@ -74,8 +81,9 @@ func (l *LAN) accept() {
 	}
 }
 
-// carry takes frames from one wire to all others, until its machine is off. Each has
-// its length before it (QEMU's net/stream.c).
+// carry takes frames from one wire to the one that they are for, or to all others where
+// that is not known, until its machine is off. Each has its length before it (QEMU's
+// net/stream.c).
 func (l *LAN) carry(from net.Conn) {
 	defer func() {
 		l.mu.Lock()
@@ -84,31 +92,38 @@ func (l *LAN) carry(from net.Conn) {
 		delete(l.wires, from)
 		from.Close()
 	}()
-	const largest = 64 << 10
+	const head, largest = 14, 64 << 10
 	for {
 		length := make([]byte, 4)
 		if _, err := io.ReadFull(from, length); err != nil {
 			return
 		}
 		n := binary.BigEndian.Uint32(length)
-		if n > largest {
+		if n < head || n > largest {
 			return
 		}
 		frame := append(length, make([]byte, n)...)
 		if _, err := io.ReadFull(from, frame[4:]); err != nil {
 			return
 		}
-		l.mu.Lock()
-		for wire, frames := range l.wires {
-			if wire == from {
-				continue
-			}
-			select {
-			case frames <- frame:
-			default: // lost
-			}
+		l.pass(from, frame, mac(frame[4:10]), mac(frame[10:16]))
+	}
+}
+
+// pass queues a frame for the wires that it goes to.
+func (l *LAN) pass(from net.Conn, frame []byte, to, by mac) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.behind[by] = from
+	only, known := l.behind[to]
+	for wire, frames := range l.wires {
+		if wire == from || known && wire != only {
+			continue
 		}
-		l.mu.Unlock()
+		select {
+		case frames <- frame:
+		default: // lost
+		}
 	}
 }
 
@@ -117,8 +132,8 @@ func (l *LAN) wire(id string) string {
 	return fmt.Sprintf("stream,id=%s,server=off,addr.type=unix,addr.path=%s", id, l.listener.Addr())
 }
 
-// mac gives another address to each network card.
-func (l *LAN) mac() string {
+// newMAC gives another address to each network card.
+func (l *LAN) newMAC() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.macs++

@@ -89,7 +89,7 @@ func (m *Machine) start(ctx context.Context, o Options) error {
 	m.port = o.SSH
 	switch {
 	case o.LAN != nil:
-		args = append(args, "-device", "virtio-net-pci,netdev=lan,romfile=,mac="+o.LAN.mac(), "-netdev", o.LAN.wire("lan"))
+		args = append(args, "-device", "virtio-net-pci,netdev=lan,romfile=,mac="+o.LAN.newMAC(), "-netdev", o.LAN.wire("lan"))
 	case o.Network:
 		if m.port, err = freePort(); err != nil {
 			return err
