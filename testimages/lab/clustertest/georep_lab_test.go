@@ -97,7 +97,7 @@ func mirrored(t *testing.T, c *whole) {
 	if long() {
 		files = 2000
 	}
-	c.ask(t, "cluster02", fmt.Sprintf(`cd /mnt/www && mkdir -p site/a site/b && for i in $(seq %d); do head -c $((i * 331 %% 70000)) /dev/urandom > site/a/$i.html; done
+	c.askFor(t, healLimit, "cluster02", fmt.Sprintf(`cd /mnt/www && mkdir -p site/a site/b && for i in $(seq %d); do head -c $((i * 331 %% 70000)) /dev/urandom > site/a/$i.html; done
 		head -c 30000000 /dev/urandom > site/big; truncate -s 40M site/holes; echo end >> site/holes; ln -s big site/link; chmod 600 site/a/7.html`, files))
 	time.Sleep(20 * time.Second) // so that some of it is there before it changes
 	c.ask(t, "cluster03", fmt.Sprintf(`cd /mnt/www/site && for i in $(seq %[1]d); do rm a/$i.html; done; for i in $(seq %[2]d %[3]d); do mv a/$i.html b/moved-$i.html; done

@@ -147,7 +147,13 @@ func (c *whole) ready(t *testing.T, names ...string) {
 // ask runs a shell script on a node, and gives what it printed.
 func (c *whole) ask(t *testing.T, name, script string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), askLimit)
+	return c.askFor(t, askLimit, name, script)
+}
+
+// askFor is ask for a script that may take that long.
+func (c *whole) askFor(t *testing.T, limit time.Duration, name, script string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	res, err := c.lab.Exec(ctx, name, "sh", "-c", script)
 	if err != nil {
