@@ -83,7 +83,7 @@ test-qemu: tools build $(BASE) ## build cluster01's image and boot it from an SD
 	  go test -count=1 -v -timeout 30m -tags qemu -run 'TestBoot$$' ./testimages
 
 .PHONY: qemu-cluster
-qemu-cluster: tools build $(BASE) ## build three nodes' images and boot all of them in QEMU on one LAN, until they serve (most of an hour; no part of make test)
+qemu-cluster: tools build $(BASE) ## build three nodes' images and boot all of them in QEMU on one LAN, until they serve (more than an hour on two cores; no part of make test)
 	BERRY_BASE=$(abspath $(BASE)) BERRY_BIN=$(abspath $(OUT)/berry) BERRY_ARTEFACTS=$(abspath $(OUT))/artefacts \
 	  go test -count=1 -v -timeout 2h -tags qemu -run 'TestCluster$$' ./testimages
 

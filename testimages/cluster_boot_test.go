@@ -30,7 +30,7 @@ const patient = "systemd.default_device_timeout_sec=600"
 // TestCluster boots the images of the smallest example one after the other, as machines
 // on one LAN that nothing else is on, and waits until every one of them serves the
 // volume. Each is switched on when the one before it knows its name and its card. It
-// takes most of an hour on two cores: make qemu-cluster runs it, and no other target.
+// takes more than an hour on two cores: make qemu-cluster runs it, and no other target.
 func TestCluster(t *testing.T) {
 	const profile = "three-storage.yaml"
 	names := []string{"cluster01", "cluster02", "cluster03"}

@@ -24,8 +24,8 @@ const (
 
 // Look asks every node that may be somewhere, all at once, and merges what they tell. It
 // ends when there is a report of every node: each tells of all that it reaches, and an
-// address that leads nowhere takes seconds. Nodes that nobody reaches are silent. The error is ErrNobody where no node answers, and
-// says what happened at each address.
+// address that leads nowhere takes seconds. Nodes that nobody reaches are silent. The error
+// is ErrNobody where no node answers, and says what happened at each address.
 func (c *Client) Look(ctx context.Context) (report.Cluster, error) {
 	type answer struct {
 		told report.Cluster
@@ -71,6 +71,8 @@ func (c *Client) Look(ctx context.Context) (report.Cluster, error) {
 		}
 	}
 	switch {
+	case ctx.Err() != nil: // which the last answers may have said first
+		return merged, context.Cause(ctx)
 	case len(told) == 0 && len(why) == 0:
 		return merged, ErrNobody
 	case len(told) == 0:
