@@ -229,32 +229,44 @@ exec %[7]s "$@"
 // more and gsyncd calls for it, or gsyncd waits to be told of changes (10.3 and 11.1, see
 // georep.Shim). An upgrade of either brings no other.
 func (c copying) shim() ([]placed, error) {
-	python, err := c.h.Files.Target("/usr/bin/python3")
+	python, minor, err := pythonOf(c.h)
 	if err != nil {
 		return nil, err
 	}
-	var minor int
+	reads, err := gsyncdHas(c.h, "gsyncdconfig.py", ".readfp(")
+	if err != nil {
+		return nil, err
+	}
+	waits, err := gsyncdHas(c.h, "primary.py", "libgfchangelog.getchanges()")
+	if err != nil || !waits && (minor < 12 || !reads) {
+		return nil, err
+	}
+	return []placed{
+		{python + "/berry_gsyncd.py", georep.Shim, 0o644},
+		{python + "/berry-gsyncd.pth", georep.ShimPath, 0o644},
+	}, nil
+}
+
+// pythonOf is the folder where Debian's Python looks for modules that no package has, and
+// which 3 it is.
+func pythonOf(h *host.Host) (dir string, minor int, err error) {
+	python, err := h.Files.Target("/usr/bin/python3")
+	if err != nil {
+		return "", 0, err
+	}
 	if _, err := fmt.Sscanf(python, "python3.%d", &minor); err != nil {
-		return nil, fmt.Errorf("/usr/bin/python3 leads to %q, which tells no version", python)
+		return "", 0, fmt.Errorf("/usr/bin/python3 leads to %q, which tells no version", python)
 	}
-	dirs, err := c.h.Files.List("/usr/lib")
-	if err != nil {
-		return nil, err
-	}
-	for _, dir := range dirs {
-		has := func(file, words string) bool {
-			text, err := c.h.Files.Read("/usr/lib/" + dir + "/glusterfs/python/syncdaemon/" + file)
-			return err == nil && strings.Contains(string(text), words)
-		}
-		if minor >= 12 && has("gsyncdconfig.py", ".readfp(") || has("primary.py", "libgfchangelog.getchanges()") {
-			const packages = "/dist-packages/"
-			return []placed{
-				{"/usr/local/lib/" + python + packages + "berry_gsyncd.py", georep.Shim, 0o644},
-				{"/usr/local/lib/" + python + packages + "berry-gsyncd.pth", georep.ShimPath, 0o644},
-			}, nil
-		}
-	}
-	return nil, nil
+	return "/usr/local/lib/" + python + "/dist-packages", minor, nil
+}
+
+// gsyncdHas tells whether those words are in a file of gsyncd's.
+func gsyncdHas(h *host.Host, file, words string) (bool, error) {
+	dirs, err := h.Files.List("/usr/lib")
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		text, err := h.Files.Read("/usr/lib/" + dir + "/glusterfs/python/syncdaemon/" + file)
+		return err == nil && strings.Contains(string(text), words)
+	}), err
 }
 
 // sessionDir is where glusterd keeps the session.

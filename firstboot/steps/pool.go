@@ -20,10 +20,10 @@ import (
 // card that was flashed anew is the member that it was before.
 //
 // It needs the package glusterfs-server, the certificates, and the names of the
-// members in /etc/hosts. It leaves a drop-in for glusterd's unit, two options in
-// glusterd's configuration file, the seeds (gluster.Seeds), and glusterd running. It
-// does not enable glusterd: at every boot this step starts it, once the step peers
-// has seen to the names.
+// members in /etc/hosts. It leaves a drop-in for glusterd's unit, a file with which it
+// starts sooner (gluster.QuickStart), two options in its configuration file, the seeds
+// (gluster.Seeds), and glusterd running. It does not enable glusterd: at every boot this
+// step starts it, once the step peers has seen to the names.
 //
 // It holds when every member is connected. A node whose glusterd knows the volume
 // does without those that are not: the others serve it. Until then a member with
@@ -70,6 +70,7 @@ func (p pool) differences(ctx context.Context) ([]difference, error) {
 	var list []difference
 	for _, look := range []func() ([]difference, error){
 		func() ([]difference, error) { return unitFile(p.h, glusterdDropIn, glusterdUnit(p.f)) },
+		func() ([]difference, error) { return quickStart(p.h) },
 		p.options,
 		func() ([]difference, error) { return p.seeds(release) },
 		func() ([]difference, error) { return p.running(ctx) },

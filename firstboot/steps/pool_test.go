@@ -22,7 +22,7 @@ end-volume
 
 // installed is a node that has got its packages.
 func installed() map[string]string {
-	return map[string]string{unitDir + "/": "", glusterdConf: packagedVol, gluster.PeersDir + "/": ""}
+	return map[string]string{unitDir + "/": "", glusterdConf: packagedVol, gluster.PeersDir + "/": "", "/usr/lib/": ""}
 }
 
 // joined is a node whose glusterd is a member of the pool and runs.
@@ -89,6 +89,28 @@ func TestPoolIsSeededBeforeGlusterdStarts(t *testing.T) {
 	})
 	if !h.Files.Exists(gluster.SecurePath) {
 		t.Error("there is no secure-access")
+	}
+}
+
+func TestGlusterdStartsSoonerWhereThatIsKnownToBeSafe(t *testing.T) {
+	const dir, name = "/usr/lib/aarch64-linux-gnu/glusterfs/python/syncdaemon/", "/usr/local/lib/python3.13/dist-packages/berry-glusterd.pth"
+	for words, want := range map[string][]string{
+		"    elif \"--config-set-rx\" in sys.argv:\n        # Not required\n": {"writing " + name},
+		"    p.add_argument(\"--config-set-rx\")\n":                           nil,
+	} {
+		h := hosttest.New(t, map[string]string{"/usr/bin/python3": "-> python3.13", dir + "argsupgrade.py": words})
+		list, err := quickStart(h.Host)
+		var got []string
+		for _, d := range list {
+			got = append(got, d.doing)
+			err = errors.Join(err, d.mend(t.Context()))
+		}
+		if same(t, "done", want, got); err != nil {
+			t.Error(err)
+		}
+		if h.Files.Exists(name) != (want != nil) {
+			t.Errorf("%s: there is %t", words, want == nil)
+		}
 	}
 }
 
