@@ -18,8 +18,13 @@ import (
 // may be anybody.
 const (
 	askTimeout = 3 * time.Second
-	askAtOnce  = 32
-	maxAnswer  = 64 << 10 // bytes
+	// askPatience is for a node that has proved itself at that address, once it has
+	// taken the connection, which its kernel does however busy it is: a small board
+	// that installs packages or starts GlusterFS may take seconds for its proof. One
+	// that has lost its power takes no connection.
+	askPatience = 10 * time.Second
+	askAtOnce   = 32
+	maxAnswer   = 64 << 10 // bytes
 )
 
 // answer is what a node says to whoever may ask, at https://NODE:Port/state.
@@ -55,7 +60,11 @@ func (s *Service) ask(ctx context.Context) {
 
 // askOne asks at one address, and takes note of what comes of it.
 func (s *Service) askOne(ctx context.Context, q question) {
-	bounded, cancel := context.WithTimeout(ctx, askTimeout)
+	limit := askTimeout
+	if s.table.proven(q) {
+		limit = askPatience
+	}
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	before := s.table.answers(q.name)
 	a, err := s.askAt(bounded, q)
@@ -137,7 +146,7 @@ func (s *Service) get(ctx context.Context, q question, path string) (io.ReadClos
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 8 << 10,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			conn, err := s.net.dial(ctx, q.at)
+			conn, err := s.connect(ctx, q.at)
 			if err != nil {
 				return nil, err
 			}
@@ -162,6 +171,13 @@ func (s *Service) get(ctx context.Context, q question, path string) (io.ReadClos
 		return nil, errors.New(response.Status)
 	}
 	return response.Body, nil
+}
+
+// connect opens a connection to an address where somebody has to be.
+func (s *Service) connect(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return s.net.dial(ctx, at)
 }
 
 // hint takes a hint, and has it looked into. A link-local IPv6 address without a

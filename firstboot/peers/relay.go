@@ -39,9 +39,7 @@ func (s *Service) relay(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), relayLimit)
 	defer cancel()
-	dialing, stop := context.WithTimeout(ctx, askTimeout)
-	there, err := s.net.dial(dialing, at)
-	stop()
+	there, err := s.connect(ctx, at)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return

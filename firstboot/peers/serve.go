@@ -20,9 +20,9 @@ func (s *Service) serve(ctx context.Context, listener net.Listener) error {
 		Handler:           s.handler(),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		TLSConfig:         s.toServe(),
-		ReadHeaderTimeout: askTimeout, // and for the handshake
-		ReadTimeout:       askTimeout,
-		WriteTimeout:      askTimeout,
+		ReadHeaderTimeout: askPatience, // and for the handshake
+		ReadTimeout:       askPatience,
+		WriteTimeout:      askPatience,
 		MaxHeaderBytes:    4 << 10,
 		ConnState:         door.state,
 		ErrorLog:          log.New(io.Discard, "", 0), // any stranger could fill the journal

@@ -283,6 +283,50 @@ func TestStrangersCannotBlockTheDoor(t *testing.T) {
 	}
 }
 
+// A node that takes seconds for its proof is busy, not silent.
+func TestABusyNodeIsNotSilent(t *testing.T) {
+	ca, w := newAuthority(t), newWire()
+	one, _ := w.start(t, self(ca, "n1", "n2@10.0.0.2"), "10.0.0.1", host.Wall{})
+	w.start(t, self(ca, "n2", "n1@10.0.0.1"), "10.0.0.2", host.Wall{})
+	w.until(t, "n1 has n2", func() bool { return len(one.Peers()) == 1 })
+	began, seen := time.Now(), one.Peers()[0].Seen
+
+	w.mu.Lock()
+	behind := w.listeners[netip.MustParseAddr("10.0.0.2")]
+	slow, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	w.listeners[netip.MustParseAddr("10.0.0.2")] = slow
+	w.mu.Unlock()
+	go func() {
+		for {
+			conn, err := slow.Accept()
+			if err != nil {
+				return
+			}
+			there, err := net.Dial("tcp", behind.Addr().String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			time.AfterFunc(askTimeout+time.Second, func() { go io.Copy(there, conn) })
+			go func() {
+				io.Copy(conn, there)
+				conn.Close()
+				there.Close()
+			}()
+		}
+	}()
+	w.until(t, "n2 has answered, slowly", func() bool {
+		if len(one.Peers()[0].Addresses) == 0 {
+			t.Fatalf("n2 is silent after %v", time.Since(began))
+		}
+		return one.Peers()[0].Seen.Sub(seen) > askTimeout
+	})
+}
+
 // A thousand addresses where nobody answers do not keep a node from being asked.
 func TestAddressesThatLeadNowhereKeepNobodyWaiting(t *testing.T) {
 	ca, w := newAuthority(t), newWire()

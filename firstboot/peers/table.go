@@ -150,6 +150,13 @@ func (t *table) answered(q question, a answer, now time.Time) bool {
 	return !e.same(before)
 }
 
+// proven tells whether the node has proved its name at that address.
+func (t *table) proven(q question) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.nodes[q.name].routes[q.at].proven
+}
+
 // failed takes note that a node did not prove its name at an address. It tells
 // whether the Peer has changed.
 func (t *table) failed(q question, now time.Time) bool {
