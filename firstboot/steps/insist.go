@@ -77,10 +77,15 @@ type patience struct {
 	say   func(string)
 	said  string
 	pause time.Duration
+	woke  time.Time // after the last pause
 }
 
-// lookSeldom is how often it looks in the end.
-const lookSeldom = 5 * lookEvery
+// lookSeldom is how often it looks in the end. Where a look itself takes long, on a small
+// board that is busy, it rests as long as it has looked, but no longer than restMost.
+const (
+	lookSeldom = 5 * lookEvery
+	restMost   = 15 * lookEvery
+)
 
 func (p *patience) tell(words string) {
 	if words != p.said {
@@ -94,8 +99,12 @@ func (p *patience) wait(ctx context.Context, words string) error {
 		p.pause = lookEvery
 	}
 	p.tell(words)
-	err := p.h.Clock.Sleep(ctx, p.pause)
-	p.pause = min(p.pause*5/4, lookSeldom)
+	rest := p.pause
+	if !p.woke.IsZero() {
+		rest = max(rest, min(p.h.Clock.Now().Sub(p.woke), restMost))
+	}
+	err := p.h.Clock.Sleep(ctx, rest)
+	p.woke, p.pause = p.h.Clock.Now(), min(p.pause*5/4, lookSeldom)
 	return err
 }
 

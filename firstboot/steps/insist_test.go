@@ -57,6 +57,21 @@ func TestInsistWaitsLongerAndLongerAndSaysSoOnce(t *testing.T) {
 	same(t, "last nap", lookSeldom, naps[13])
 }
 
+// A look that takes long is followed by as long a rest.
+func TestInsistLeavesABusyNodeTime(t *testing.T) {
+	h := hosttest.New(t, nil)
+	clock := &napping{most: 4}
+	h.Host.Clock = clock
+	looks := []time.Duration{time.Minute, 0, 7 * time.Second, time.Hour}
+	insist(t.Context(), h.Host, func(string) {}, func(ctx context.Context) ([]difference, error) {
+		clock.Clock.Sleep(ctx, looks[0])
+		looks = looks[1:]
+		return []difference{{what: "3 is missing", doing: "waiting for 3"}}, nil
+	})
+	clock.naps[2] = clock.naps[2].Truncate(time.Second) // each look at this clock takes a moment
+	same(t, "naps", []time.Duration{lookEvery, lookEvery * 5 / 4, 7 * time.Second, restMost}, clock.naps)
+}
+
 func TestInsistTriesAgainWhatMayWorkLater(t *testing.T) {
 	tries := 0
 	d := []difference{{what: "it is down", doing: "lifting it", mend: func(context.Context) error {
