@@ -27,10 +27,16 @@ const clusterLimit = 90 * time.Minute
 // that systemd gives them (systemd(1)).
 const patient = "systemd.default_device_timeout_sec=600"
 
+// quiet has systemd say only what fails: its lines, and the stars that it moves about
+// while it waits, keep an emulated machine busy.
+const quiet = "systemd.show_status=error"
+
 // TestCluster boots the images of the smallest example one after the other, as machines
 // on one LAN that nothing else is on, and waits until every one of them serves the
-// volume. Each is switched on when the one before it knows its name and its card. It
-// takes more than an hour on two cores: make qemu-cluster runs it, and no other target.
+// volume. Each is switched on when the one before it has its packages, and has one
+// processor: two of a machine wait for each other while a third machine has the core. It
+// takes more than half an hour on two cores: make qemu-cluster runs it, and no other
+// target.
 func TestCluster(t *testing.T) {
 	const profile = "three-storage.yaml"
 	names := []string{"cluster01", "cluster02", "cluster03"}
@@ -57,6 +63,7 @@ func TestCluster(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), clusterLimit)
 	defer cancel()
 	machines := map[string]*qemu.Machine{}
+	var followed sync.WaitGroup
 	for i, name := range names {
 		cards := filepath.Join(t.TempDir(), name)
 		if err := os.Mkdir(cards, 0o700); err != nil {
@@ -66,17 +73,29 @@ func TestCluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		machines[name], err = qemu.Boot(context.Background(), qemu.Options{Card: card, Words: []string{patient}, LAN: lan, SSH: ports[2*i+1], Console: artefact(t, name+"-cluster")})
+		m, err := qemu.Boot(context.Background(), qemu.Options{
+			Card: card, Words: []string{patient, quiet}, Processors: 1,
+			LAN: lan, SSH: ports[2*i+1], Console: artefact(t, name+"-cluster"),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(machines[name].Kill)
-		if err := machines[name].WaitFor(ctx, "berry-firstboot: step 2/8 "); err != nil {
-			t.Fatal(err)
+		t.Cleanup(m.Kill)
+		machines[name] = m
+		t.Logf("%6.0f s  %s: power on", time.Since(began).Seconds(), name)
+		followed.Go(func() {
+			if err := follow(ctx, t, began, name, m); err != nil {
+				t.Errorf("%s: %v", name, err)
+				cancel() // there is no cluster without it
+			}
+		})
+		if err := m.WaitFor(ctx, "berry-firstboot: step 3/8 "); err != nil {
+			break // which is told by who follows it
 		}
-		t.Logf("%6.0f s  %s has come up", time.Since(began).Seconds(), name)
 	}
-	follow(ctx, t, began, machines, names...)
+	if followed.Wait(); t.Failed() {
+		t.FailNow()
+	}
 
 	for i, name := range names {
 		code, _ := get(ctx, t, ports[2*i], "/health")
@@ -96,33 +115,20 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// follow logs when each machine has ended each step, until all of them are ready.
-func follow(ctx context.Context, t *testing.T, began time.Time, machines map[string]*qemu.Machine, names ...string) {
-	t.Helper()
-	var all sync.WaitGroup
-	errs := make([]error, len(names))
-	for i, name := range names {
-		all.Go(func() {
-			const steps = 8
-			for n := 1; n <= steps && errs[i] == nil; n++ {
-				errs[i] = machines[name].WaitFor(ctx, fmt.Sprintf("berry-firstboot: step %d/%d ", n, steps))
-				t.Logf("%6.0f s  %s: step %d/%d", time.Since(began).Seconds(), name, n, steps)
-			}
-			if errs[i] == nil {
-				errs[i] = machines[name].WaitFor(ctx, "berry-firstboot: ready")
-			}
-			t.Logf("%6.0f s  %s: %v", time.Since(began).Seconds(), name, map[bool]string{true: "ready", false: "not ready"}[errs[i] == nil])
-		})
+// follow logs when a machine has ended each step, until it is ready.
+func follow(ctx context.Context, t *testing.T, began time.Time, name string, m *qemu.Machine) error {
+	const steps = 8
+	var signs []string
+	for n := range steps {
+		signs = append(signs, fmt.Sprintf("step %d/%d ", n+1, steps))
 	}
-	all.Wait()
-	for i, err := range errs {
-		if err != nil {
-			t.Errorf("%s: %v", names[i], err)
+	for _, sign := range append(signs, "ready") {
+		if err := m.WaitFor(ctx, "berry-firstboot: "+sign); err != nil {
+			return err
 		}
+		t.Logf("%6.0f s  %s: %s", time.Since(began).Seconds(), name, sign)
 	}
-	if t.Failed() {
-		t.FailNow()
-	}
+	return nil
 }
 
 // get asks a machine through the router.

@@ -14,6 +14,7 @@
 package qemu
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -39,6 +41,8 @@ type Options struct {
 	// that leads to its SSH from there. It is in place of Network.
 	LAN *LAN
 	SSH int
+	// Processors of the machine; 0 means two.
+	Processors int
 	// Console gets a copy of all that the machine prints; nil means no copy.
 	Console io.Writer
 	// Keyboard is what is typed on the console; nil means nothing.
@@ -77,7 +81,7 @@ func (m *Machine) start(ctx context.Context, o Options) error {
 		return err
 	}
 	args := []string{
-		"-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", memory, "-accel", "tcg,thread=multi",
+		"-M", "virt", "-cpu", "cortex-a72", "-smp", strconv.Itoa(cmp.Or(o.Processors, 2)), "-m", memory, "-accel", "tcg,thread=multi",
 		"-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", l.kernel, "-initrd", l.initrd, "-append", onQEMU(l.words, o.Words),
 		"-device", "sdhci-pci", "-device", "sd-card,drive=card",
