@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -101,7 +102,8 @@ func sums(t *testing.T, dir string) string {
 	return all
 }
 
-// exampleProfile puts the example cluster and what it names into dir.
+// exampleProfile puts the example cluster and what it names into dir. Its images are small,
+// for every byte of them is hashed, the empty ones too.
 func exampleProfile(t *testing.T, dir string) string {
 	t.Helper()
 	for to, from := range map[string]string{
@@ -119,5 +121,13 @@ func exampleProfile(t *testing.T, dir string) string {
 	if err := os.WriteFile(filepath.Join(dir, "ddns-password"), []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, "berries.yaml")
+	profile, err := os.OpenFile(filepath.Join(dir, "berries.yaml"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err1 := profile.WriteString("root_size: 2GiB\n")
+	if err := errors.Join(err1, profile.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return profile.Name()
 }
