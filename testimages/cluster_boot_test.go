@@ -33,10 +33,9 @@ const quiet = "systemd.show_status=error"
 
 // TestCluster boots the images of the smallest example one after the other, as machines
 // on one LAN that nothing else is on, and waits until every one of them serves the
-// volume. Each is switched on when the one before it has its packages, and has one
+// volume. Each is switched on when the one before it knows its name, and has one
 // processor: two of a machine wait for each other while a third machine has the core. It
-// takes more than half an hour on two cores: make qemu-cluster runs it, and no other
-// target.
+// takes about an hour on two cores: make qemu-cluster runs it, and no other target.
 func TestCluster(t *testing.T) {
 	const profile = "three-storage.yaml"
 	names := []string{"cluster01", "cluster02", "cluster03"}
@@ -89,7 +88,7 @@ func TestCluster(t *testing.T) {
 				cancel() // there is no cluster without it
 			}
 		})
-		if err := m.WaitFor(ctx, "berry-firstboot: step 3/8 "); err != nil {
+		if err := m.WaitFor(ctx, "berry-firstboot: step 1/8 "); err != nil {
 			break // which is told by who follows it
 		}
 	}
