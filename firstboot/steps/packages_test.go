@@ -1,6 +1,9 @@
 package steps
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -347,5 +350,19 @@ func TestTheGenerator(t *testing.T) {
 	sh()
 	if got := h.Read(unitDir + "/a.wants/apache2.service"); got == "" {
 		t.Error("it removes what was enabled after the pool vanished")
+	}
+}
+
+// The one that packages' scripts find reads no units anew, and is the real one else.
+func TestScriptsHaveUnitsReadOnceAtTheEnd(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "systemctl")
+	if err := os.WriteFile(name, []byte(systemctl), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for words, want := range map[string]string{"--system daemon-reload": "", "--version": "systemd "} {
+		out, err := exec.Command(name, strings.Fields(words)...).CombinedOutput()
+		if begin, _, _ := strings.Cut(string(out), "2"); err != nil || begin != want {
+			t.Errorf("systemctl %s: %v, %q", words, err, out)
+		}
 	}
 }
