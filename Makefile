@@ -85,7 +85,7 @@ test-qemu: tools build $(BASE) ## build cluster01's image and boot it from an SD
 .PHONY: qemu-cluster
 qemu-cluster: tools build $(BASE) ## build three nodes' images and boot all of them in QEMU on one LAN, until they serve (more than an hour on two cores; no part of make test)
 	BERRY_BASE=$(abspath $(BASE)) BERRY_BIN=$(abspath $(OUT)/berry) BERRY_ARTEFACTS=$(abspath $(OUT))/artefacts \
-	  go test -count=1 -v -timeout 2h -tags qemu -run 'TestCluster$$' ./testimages
+	  go test -count=1 -v -timeout 3h -tags qemu -run 'TestCluster$$' ./testimages
 
 .PHONY: lab
 lab: tools build $(LAB) ## as root: boot the five nodes of clusters/berries.yaml here, in two houses and on an internet, and leave them up for you

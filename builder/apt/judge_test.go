@@ -105,7 +105,7 @@ func TestRandomPackagesAsApt(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
 	same, refused, removes := 0, 0, 0
-	for range 20 { // apt takes four seconds for each
+	for range 8 { // apt takes four seconds for each
 		name := names[rnd.IntN(len(names))]
 		want := w.simulate(lean, name)
 		got, err := a.Closure([]string{name})
