@@ -310,7 +310,7 @@ var routerScenario = []scene{
 	{"a router with neither is told, with what to enter by hand", all(sh("ip route add default via "+inner), house.rules,
 		portsFail(ssh22(), "the router "+inner+" offers neither UPnP nor NAT-PMP; switch one of them on there; or "+hand+", and TCP 22 to "+nodeIs+" port 22"), visited(false))},
 	{"UPnP maps", all(house.with(withUPnP, withoutNATPMP, secureIGD), portsEnd(status.Done), visited(true), forwards(1))},
-	{"for a day", sh(`grep -q '"lease":86400000000000' ` + portsPath)},
+	{"for a day", sh(`grep -Eq '"lease":86(400|3[0-9]{2})000000000' ` + portsPath)}, // the router may count the first seconds of it
 	{"the step holds", all(portsEnd(status.AlreadyDone), sh("rm "+portsPath), portsEnd(status.AlreadyDone))},
 	{"a router that lost its mappings has them again", all(house.reboots, visited(false), portsEnd(status.Done), visited(true))},
 	{"by itself, while the node is watched", watchedWhile(house.reboots, visited(false), within(visited(true)))},
