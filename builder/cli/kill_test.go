@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -114,6 +113,9 @@ func exampleProfile(t *testing.T, dir string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if to == "berries.yaml" {
+			data = append(data, "root_size: 2GiB\n"...)
+		}
 		if err := os.WriteFile(filepath.Join(dir, to), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -121,13 +123,5 @@ func exampleProfile(t *testing.T, dir string) string {
 	if err := os.WriteFile(filepath.Join(dir, "ddns-password"), []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	profile, err := os.OpenFile(filepath.Join(dir, "berries.yaml"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err1 := profile.WriteString("root_size: 2GiB\n")
-	if err := errors.Join(err1, profile.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return profile.Name()
+	return filepath.Join(dir, "berries.yaml")
 }
