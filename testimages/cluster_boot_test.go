@@ -60,9 +60,12 @@ func TestCluster(t *testing.T) {
 	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), clusterLimit)
-	defer cancel()
 	machines := map[string]*qemu.Machine{}
 	var followed sync.WaitGroup
+	defer func() {
+		cancel()
+		followed.Wait() // nobody tells of a test that has ended
+	}()
 	for i, name := range names {
 		cards := filepath.Join(t.TempDir(), name)
 		if err := os.Mkdir(cards, 0o700); err != nil {
