@@ -94,22 +94,27 @@ func TestPoolIsSeededBeforeGlusterdStarts(t *testing.T) {
 
 func TestGlusterdStartsSoonerWhereThatIsKnownToBeSafe(t *testing.T) {
 	const dir, name = "/usr/lib/aarch64-linux-gnu/glusterfs/python/syncdaemon/", "/usr/local/lib/python3.13/dist-packages/berry-glusterd.pth"
-	for words, want := range map[string][]string{
-		"    elif \"--config-set-rx\" in sys.argv:\n        # Not required\n": {"writing " + name},
-		"    p.add_argument(\"--config-set-rx\")\n":                           nil,
+	const idle, other = "    elif \"--config-set-rx\" in sys.argv:\n        # Not required\n", "    p.add_argument(\"--config-set-rx\")\n"
+	for _, c := range []struct {
+		words, python string
+		want          []string
+	}{
+		{idle, "python3.13", []string{"writing " + name}},
+		{other, "python3.13", nil},
+		{idle, "/etc/alternatives/python3", nil},
 	} {
-		h := hosttest.New(t, map[string]string{"/usr/bin/python3": "-> python3.13", dir + "argsupgrade.py": words})
+		h := hosttest.New(t, map[string]string{"/usr/bin/python3": "-> " + c.python, dir + "argsupgrade.py": c.words})
 		list, err := quickStart(h.Host)
 		var got []string
 		for _, d := range list {
 			got = append(got, d.doing)
 			err = errors.Join(err, d.mend(t.Context()))
 		}
-		if same(t, "done", want, got); err != nil {
+		if same(t, "done", c.want, got); err != nil {
 			t.Error(err)
 		}
-		if h.Files.Exists(name) != (want != nil) {
-			t.Errorf("%s: there is %t", words, want == nil)
+		if h.Files.Exists(name) != (c.want != nil) {
+			t.Errorf("%+v: there is %t", c, c.want == nil)
 		}
 	}
 }
